@@ -1,0 +1,89 @@
+"""Expected errors, and the one table of exit codes.
+
+A `ForgiaError` is shown as one line a problem, without a traceback. Everything else is a defect of ours and
+keeps its traceback.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """What a process says when it ends. Frozen by a test: scripts depend on it."""
+
+    OK = 0
+    DEFECT = 1
+    INPUT = 2
+    JOB_FAILED = 3
+    SLURM_SILENT = 4
+    SEAL_BROKEN = 5
+    STOPPED = 6
+    INTERRUPTED = 130
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problem:
+    """One thing that is wrong: which field, what it holds, what is allowed, where that stands, what to do."""
+
+    field: str
+    got: object
+    limit: str
+    where: str = ""
+    fix: str = ""
+
+    def __str__(self) -> str:
+        """Return the one line a person reads."""
+        source = f" ({self.where})" if self.where else ""
+        mend = f"; {self.fix}" if self.fix else ""
+        return f"{self.field}: got {self.got!r}, {self.limit}{source}{mend}"
+
+    def as_json(self) -> dict[str, object]:
+        """Return the problem as `--json` prints it."""
+        return {
+            **asdict(self),
+            "got": self.got if isinstance(self.got, int | float | bool | None) else str(self.got),
+        }
+
+
+class ForgiaError(Exception):
+    """An expected error: one clear line, no traceback."""
+
+    exit_code = ExitCode.DEFECT
+
+
+class InputError(ForgiaError):
+    """Something the user can mend; holds every problem found, not only the first."""
+
+    exit_code = ExitCode.INPUT
+
+    def __init__(self, problems: Problem | Sequence[Problem]) -> None:
+        """Take one problem or all of them."""
+        self.problems = (problems,) if isinstance(problems, Problem) else tuple(problems)
+        super().__init__("\n".join(str(problem) for problem in self.problems))
+
+
+class JobFailedError(ForgiaError):
+    """The job itself failed; the message says which rank, where, and where to read on."""
+
+    exit_code = ExitCode.JOB_FAILED
+
+
+class SlurmSilentError(ForgiaError):
+    """Slurm did not answer: the state is unknown, which is not the same as failed."""
+
+    exit_code = ExitCode.SLURM_SILENT
+
+
+class SealBrokenError(ForgiaError):
+    """Something differs from what was sealed: code, config, environment or data."""
+
+    exit_code = ExitCode.SEAL_BROKEN
+
+
+class StoppedError(ForgiaError):
+    """The job stopped at a step boundary with everything saved; it can go on from there."""
+
+    exit_code = ExitCode.STOPPED

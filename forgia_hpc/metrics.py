@@ -1,0 +1,52 @@
+"""metrics.jsonl: one object a line, appended by rank 0, read by whoever draws."""
+
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+from types import TracebackType
+from typing import Any, TextIO
+
+
+class MetricsFile:
+    """Append-only. A line is written in one call, so a reader meets whole lines or a torn last one, which it skips."""
+
+    def __init__(self, path: Path) -> None:
+        """Open `path` for appending."""
+        self._file: TextIO = path.open("a", encoding="utf-8", buffering=1)
+
+    def __enter__(self) -> MetricsFile:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the file."""
+        self._file.close()
+
+    def append(self, step: int, **values: float | str | None) -> None:
+        """Append the values of one step; a value that is no finite number is written as null, never as NaN."""
+        clean = {
+            name: None if isinstance(value, float) and not math.isfinite(value) else value
+            for name, value in values.items()
+        }
+        self._file.write(json.dumps({"step": step, **clean}) + "\n")
+
+
+def read_metrics(path: Path) -> list[dict[str, Any]]:
+    """Return every whole line; steps that were computed twice (after a resume) appear once, the later one wins."""
+    if not path.exists():
+        return []
+    rows: dict[tuple[str, int], dict[str, Any]] = {}
+    for line in path.read_text(encoding="utf-8").splitlines():
+        try:
+            row = json.loads(line)
+        except json.JSONDecodeError:
+            continue  # a line torn by a kill; the step is computed again after the resume
+        rows[str(row.get("phase", "train")), row["step"]] = row
+    return list(rows.values())

@@ -1,0 +1,119 @@
+"""The words of a job: one dataclass a KIND."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import Enum
+
+from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.schema.data import Data
+from forgia_hpc.schema.evaluation import Evaluate
+from forgia_hpc.schema.model import Model
+from forgia_hpc.schema.resources import Resources
+from forgia_hpc.schema.training import Optimizer, Parallel, Train
+
+
+class Kind(Enum):
+    """What a job does. The command line calls it KIND."""
+
+    prepare = "prepare"
+    train = "train"
+    evaluate = "evaluate"
+    command = "command"
+
+
+class Launch(Enum):
+    """How the batch step starts the ranks."""
+
+    srun = "srun"  # one rank a GPU (or a core share), by Slurm
+    mpirun = "mpirun"
+    torchrun = "torchrun"  # one torch.distributed.run a node
+    processes = "processes"  # plain child processes, one node, no Slurm
+
+
+@dataclass(kw_only=True)
+class Job:
+    """What every job has."""
+
+    kind: Kind
+    cluster: str = "local"
+    label: str = ""
+    seed: int = 0
+    launch: Launch | None = None  # None: as the cluster's profile says
+    resources: Resources = field(default_factory=Resources)
+
+
+@dataclass(kw_only=True)
+class Prepare:
+    """Which contributions are made from which raw files."""
+
+    contributions: list[str] = field(default_factory=list)
+    raw: str = ""  # the directory of the raw files; empty: $FORGIA_RAW
+    overwrite: bool = False
+
+
+@dataclass(kw_only=True)
+class Command:
+    """The user's own program: an argument list, never a shell line."""
+
+    argv: list[str] = field(default_factory=list)
+    source: str = ""  # directory sealed with the job; the program starts in the sealed copy
+    env: dict[str, str] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Refuse an argument that could not be passed on."""
+        if any("\0" in word for word in self.argv):
+            raise InputError(
+                Problem(
+                    field="command.argv",
+                    got=self.argv,
+                    limit="no NUL characters",
+                    where="schema/job.py",
+                )
+            )
+
+
+@dataclass(kw_only=True)
+class PrepareJob(Job):
+    """Raw files → sealed contributions."""
+
+    kind: Kind = Kind.prepare
+    prepare: Prepare = field(default_factory=Prepare)
+
+
+@dataclass(kw_only=True)
+class TrainJob(Job):
+    """Sealed contributions → a trained model, judged."""
+
+    kind: Kind = Kind.train
+    data: Data = field(default_factory=Data)
+    model: Model = field(default_factory=Model)
+    parallel: Parallel = field(default_factory=Parallel)
+    optimizer: Optimizer = field(default_factory=Optimizer)
+    train: Train = field(default_factory=Train)
+    evaluate: Evaluate = field(default_factory=Evaluate)
+
+
+@dataclass(kw_only=True)
+class EvaluateJob(Job):
+    """A trained model → figures and forecasts."""
+
+    kind: Kind = Kind.evaluate
+    data: Data = field(default_factory=Data)
+    evaluate: Evaluate = field(default_factory=Evaluate)
+
+
+@dataclass(kw_only=True)
+class CommandJob(Job):
+    """The user's own program, sealed, launched and followed like the rest."""
+
+    kind: Kind = Kind.command
+    command: Command = field(default_factory=Command)
+
+
+JOBS: dict[Kind, type[Job]] = {
+    Kind.prepare: PrepareJob,
+    Kind.train: TrainJob,
+    Kind.evaluate: EvaluateJob,
+    Kind.command: CommandJob,
+}
