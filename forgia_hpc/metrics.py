@@ -10,7 +10,7 @@ from typing import Any, TextIO
 
 
 class MetricsFile:
-    """Append-only. A line is written in one call, so a reader meets whole lines or a torn last one, which it skips."""
+    """Append-only; a line is written in one call, and a reader skips a torn last one."""
 
     def __init__(self, path: Path) -> None:
         """Open `path` for appending."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -33,6 +33,7 @@ def run(
     *,
     timeout_s: float,
     env: Mapping[str, str] | None = None,
+    without: Collection[str] = (),
     cwd: Path | None = None,
 ) -> Answer:
     """Run `argv` without a shell and return what it said, whatever its exit code.
@@ -41,6 +42,7 @@ def run(
         argv: the program and its arguments.
         timeout_s: seconds until the program is killed.
         env: added to our own environment.
+        without: names that are taken out of it.
         cwd: where it runs.
 
     Raises:
@@ -54,7 +56,7 @@ def run(
             text=True,
             errors="replace",
             timeout=timeout_s,
-            env={**os.environ, **(env or {})},
+            env=_environment(env or {}, without),
             cwd=cwd,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -64,3 +66,7 @@ def run(
     except subprocess.TimeoutExpired as error:
         raise ProgramSilentError(f"{argv[0]} gave no answer in {timeout_s:g} s") from error
     return Answer(done.returncode, done.stdout, done.stderr)
+
+
+def _environment(added: Mapping[str, str], without: Collection[str]) -> dict[str, str]:
+    return {**{key: value for key, value in os.environ.items() if key not in without}, **added}

@@ -110,7 +110,7 @@ class RunDir:
 
     @property
     def inputs(self) -> Path:
-        """Copies of what the node needs of cluster and data: cluster.yaml, card.yaml, manifest.json, grant.json."""
+        """Copies of what the node needs of cluster and data: cluster, card, manifest, grant."""
         return self.path / "inputs"
 
     @property
@@ -145,7 +145,7 @@ class RunDir:
 
     @property
     def output(self) -> Path:
-        """What the workload leaves: model/, evaluation.json …"""
+        """What the workload leaves: model/, evaluation.json and the like."""
         return self.path / "output"
 
     @property

@@ -31,7 +31,7 @@ def roots(folder: str) -> list[Path]:
 def named(folder: str, pattern: str) -> dict[str, Path]:
     """Return every entry of an outer folder by name.
 
-    The name is the file's stem, or the directory's name where the pattern has two parts (`*/card.yaml`).
+    The name is the file's stem, or the directory's name where the pattern begins with one (`*/card.yaml`).
 
     Raises:
         InputError: the same name stands in two roots.
@@ -40,7 +40,7 @@ def named(folder: str, pattern: str) -> dict[str, Path]:
     problems = []
     for root in roots(folder):
         for path in sorted(root.glob(pattern)):
-            name = path.parent.name if "/" in pattern else path.stem
+            name = path.parent.name if pattern.startswith("*/") else path.stem
             if name in found:
                 problems.append(
                     Problem(

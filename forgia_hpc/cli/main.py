@@ -1,0 +1,92 @@
+"""The command line: `forgia`. Verbs are imported when called, so that --help starts in a tenth of a second."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from typing import Any
+
+import click
+
+import forgia_hpc
+from forgia_hpc.cli.output import tell_error
+from forgia_hpc.errors import ExitCode, ForgiaError
+
+# verb → (module:command, one line)
+VERBS = {
+    "run": ("forgia_hpc.cli.submit:run", "Run a job here and watch it to its end."),
+    "submit": ("forgia_hpc.cli.submit:submit", "Check, seal and submit a job."),
+    "status": ("forgia_hpc.cli.follow:status", "Where runs stand."),
+    "logs": ("forgia_hpc.cli.logs:logs", "What a run has written; -f follows it to its end."),
+    "wait": ("forgia_hpc.cli.follow:wait", "Wait for runs to end; the exit code tells how."),
+    "cancel": ("forgia_hpc.cli.follow:cancel", "Ask runs to end."),
+    "resume": ("forgia_hpc.cli.follow:resume", "Start another attempt of a stopped or failed run."),
+    "report": ("forgia_hpc.cli.report:report", "A page and a table made from a run."),
+    "config": ("forgia_hpc.cli.config:config", "The config of a job, before it is one."),
+    "cluster": ("forgia_hpc.cli.cluster:cluster", "The machines we know."),
+    "data": ("forgia_hpc.cli.data:data", "Datasets: make, check, look at."),
+    "doctor": ("forgia_hpc.cli.doctor:doctor", "What is missing on this machine."),
+    "completion": ("forgia_hpc.cli.config:completion", "Tab completion for your shell."),
+}
+
+
+class Verbs(click.Group):
+    """A group whose members are imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Return the verbs in the order of a job's life."""
+        return list(VERBS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import and return one verb."""
+        if cmd_name not in VERBS:
+            return None
+        module, _, name = VERBS[cmd_name][0].partition(":")
+        command: click.Command = getattr(importlib.import_module(module), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        """List the verbs without importing them."""
+        with formatter.section("Verbs"):
+            formatter.write_dl([(verb, line) for verb, (_, line) in VERBS.items()])
+
+
+_EPILOG = """\b
+Examples:
+  forgia run train                                      the demo on this machine
+  forgia submit train cluster=leonardo_booster --dry-run
+  forgia status
+Exit codes: 0 done, 1 a defect of ours, 2 mend your input, 3 the job failed, 4 Slurm did not
+answer, 5 seal broken, 6 stopped and resumable, 130 Ctrl-C."""
+
+
+@click.group(cls=Verbs, epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(forgia_hpc.__version__, prog_name="forgia")
+def forgia() -> None:
+    """HPC batch workloads: from a Hydra config to a sealed job to a result that can be trusted."""
+
+
+def main() -> None:
+    """Run the command line; expected errors are one line each, with their own exit code."""
+    code: Any
+    try:
+        code = forgia(standalone_mode=False)
+    except ForgiaError as error:
+        tell_error(error)
+        code = error.exit_code
+    except click.exceptions.Exit as error:
+        code = error.exit_code
+    except (KeyboardInterrupt, click.Abort):
+        sys.stderr.write("\nforgia: interrupted\n")
+        code = ExitCode.INTERRUPTED
+    except click.ClickException as error:
+        error.show()
+        code = ExitCode.INPUT
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader went away (`| head`): nothing to tell, nobody to tell it
+        code = ExitCode.OK
+    sys.exit(int(code or 0))
+
+
+if __name__ == "__main__":
+    main()

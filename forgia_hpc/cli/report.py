@@ -1,0 +1,33 @@
+"""forgia report."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from forgia_hpc.cli.output import console, say, say_json
+from forgia_hpc.cli.words import json_option, run_argument, runs_root
+
+
+@click.command(epilog="\b\nExamples:\n  forgia report RUN\n  forgia report RUN --to /tmp/page.html")
+@run_argument
+@click.option(
+    "--to",
+    type=click.Path(path_type=Path, dir_okay=False),
+    help="Where the page goes; else into the run.",
+)
+@json_option
+def report(run: str, to: Path | None, as_json: bool) -> None:
+    """A table here, and a self-contained page with plots, made from a run as it is now."""
+    from forgia_hpc.jobs.track import find_run, status_of
+    from forgia_hpc.report.page import write_report
+    from forgia_hpc.report.terminal import show_run
+
+    found = find_run(run, runs_root())
+    page = write_report(found, to)
+    if as_json:
+        say_json("report", {**status_of([found])[0].as_json(), "report": str(page)})
+        return
+    show_run(found, console())
+    say(f"report: {page}")

@@ -1,0 +1,193 @@
+"""Watch a run to its end: one progress bar drawn from its metrics and events. The ranks draw nothing."""
+
+from __future__ import annotations
+
+import json
+import sys
+import time
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    SpinnerColumn,
+    TaskID,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
+
+from forgia_hpc.cli.output import console, note, say, say_json
+from forgia_hpc.errors import ExitCode, JobFailedError
+from forgia_hpc.jobs.submit import ask_to_stop, reap
+from forgia_hpc.jobs.track import State, Status, status_of
+from forgia_hpc.rundir import RunDir
+from forgia_hpc.schema.load import load_job
+
+POLL_S = 0.5
+ASK_EVERY_S = 5  # seconds between questions to Slurm, which is shared
+LINE_EVERY_S = 15  # seconds between lines where there is no terminal
+
+
+@dataclass
+class Tail:
+    """The metrics of a run as they grow."""
+
+    run: RunDir
+    offset: int = 0
+    rest: str = ""
+
+    def rows(self) -> list[dict[str, Any]]:
+        """Return the rows that came since the last call."""
+        if not self.run.metrics.exists():
+            return []
+        with self.run.metrics.open(encoding="utf-8") as opened:
+            opened.seek(self.offset)
+            text = self.rest + opened.read()
+            self.offset = opened.tell()
+        *lines, self.rest = text.split("\n")
+        return [json.loads(line) for line in lines if line]
+
+
+@dataclass
+class Picture:
+    """The bars of one run: one a phase."""
+
+    progress: Progress
+    of: dict[str, int]
+    bars: dict[str, TaskID] = field(default_factory=dict)
+    waiting: TaskID | None = None
+
+    def begin(self, words: str) -> None:
+        """Show what we wait for before the first metric."""
+        if self.waiting is None:
+            self.waiting = self.progress.add_task(words, total=None)
+        else:
+            self.progress.update(self.waiting, description=words)
+
+    def show(self, row: dict[str, Any]) -> None:
+        """Move the bar of the row's phase."""
+        phase = row.get("phase", "train")
+        if self.waiting is not None:
+            self.progress.remove_task(self.waiting)
+            self.waiting = None
+        total = row.get("of") or self.of.get(phase)
+        if phase not in self.bars:
+            for other in self.bars.values():
+                self.progress.update(other, visible=True)
+            self.bars[phase] = self.progress.add_task(phase, total=total)
+        loss = row.get("loss")
+        words = (
+            f"{phase}  loss {loss:.4f}"
+            if isinstance(loss, int | float)
+            else str(row.get("what") or phase)
+        )
+        self.progress.update(
+            self.bars[phase], completed=row["step"], total=total, description=words
+        )
+
+
+def watch(run: RunDir) -> Status:
+    """Draw progress on stderr until the run has ended; Ctrl-C asks it to stop."""
+    try:
+        return _follow(run)
+    except KeyboardInterrupt:
+        note(
+            f"\nstopping {run.name} at its next step boundary, everything saved (Ctrl-C again: leave it to that)"
+        )
+        ask_to_stop(run)
+        try:
+            status = _follow(run)
+        except KeyboardInterrupt:
+            status = status_of([run])[0]
+        tell(status)
+        raise KeyboardInterrupt from None
+
+
+def _follow(run: RunDir) -> Status:
+    job = load_job(run.config)
+    of = {"train": job.train.steps} if hasattr(job, "train") else {}
+    columns = [
+        SpinnerColumn(),
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    ]
+    with Progress(
+        *columns, console=console(stderr=True), disable=not sys.stderr.isatty(), transient=True
+    ) as progress:
+        return _loop(run, Picture(progress, of))
+
+
+def _loop(run: RunDir, picture: Picture) -> Status:
+    tail, told = Tail(run), time.monotonic()
+    status, asked = status_of([run])[0], time.monotonic()
+    while not status.ended:
+        for row in tail.rows():
+            picture.show(row)
+            if not sys.stderr.isatty() and time.monotonic() - told > LINE_EVERY_S:
+                told = time.monotonic()
+                note(_line(row, picture.of))
+        if not picture.bars:
+            picture.begin(_words(run, status))
+        time.sleep(POLL_S)
+        patience = ASK_EVERY_S if status.cluster != "local" else POLL_S
+        if time.monotonic() - asked > patience:
+            reap(run)
+            status, asked = status_of([run])[0], time.monotonic()
+    for row in tail.rows():
+        picture.show(row)
+    return status
+
+
+def _words(run: RunDir, status: Status) -> str:
+    if status.state is State.pending:
+        return f"pending: {status.why or 'no reason given yet'}"
+    started = run.events("seal_checked")
+    return "starting the ranks" if started else status.state.value
+
+
+def _line(row: dict[str, Any], of: dict[str, int]) -> str:
+    phase = row.get("phase", "train")
+    total = row.get("of") or of.get(phase) or "?"
+    loss = f", loss {row['loss']:.4f}" if isinstance(row.get("loss"), int | float) else ""
+    return f"{phase} {row['step']}/{total}{loss}"
+
+
+def tell(status: Status) -> None:
+    """Print the end of a run in one line."""
+    why = f": {status.why}" if status.why else ""
+    note(f"{status.run.name} {status.state.value}{why}")
+
+
+def finish(status: Status, verb: str, *, as_json: bool) -> None:
+    """Print table and page of an ended run, and exit as it ended."""
+    from forgia_hpc.report.page import write_report
+    from forgia_hpc.report.terminal import show_run
+
+    page = write_report(status.run)
+    if as_json:
+        say_json(
+            verb, {**status.as_json(), "report": str(page), "exit_code": int(status.exit_code)}
+        )
+    else:
+        show_run(status.run, console())
+        tell(status)
+        say(f"report: {page}")
+    if status.exit_code is not ExitCode.OK:
+        raise EndedBadlyError(status)
+
+
+class EndedBadlyError(JobFailedError):
+    """The run was followed to an end that was not a good one."""
+
+    def __init__(self, status: Status) -> None:
+        """Take over the exit code that tells the run's state."""
+        super().__init__(
+            f"{status.run.name} {status.state.value}; see forgia logs {status.run.name}"
+        )
+        self.exit_code = status.exit_code

@@ -1,0 +1,85 @@
+"""The user's own program: started from its sealed copy, followed, and its exit code told."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import time
+from typing import TYPE_CHECKING, Any
+
+from forgia_hpc.errors import JobFailedError, StoppedError
+from forgia_hpc.rundir import RunDir
+from forgia_hpc.schema.job import CommandJob
+
+if TYPE_CHECKING:
+    from forgia_hpc.runtime.stop import StopFlag
+    from forgia_hpc.runtime.world import World
+
+POLL_S = 0.2
+GRACE_S = 20  # seconds between SIGTERM and SIGKILL to the program's process group
+
+
+def command(job: CommandJob, run: RunDir, world: World, stop: StopFlag) -> dict[str, Any]:
+    """Run `job.command.argv` as this rank and return its exit code and seconds.
+
+    The program sees RANK, WORLD_SIZE, LOCAL_RANK, and FORGIA_OUTPUT for what it leaves.
+
+    Raises:
+        JobFailedError: it could not be started, or ended with another code than 0.
+        StoppedError: it ended after we passed on the wish to stop.
+    """
+    sealed = run.code / "source"
+    environment = {
+        **os.environ,
+        "RANK": str(world.rank),
+        "WORLD_SIZE": str(world.size),
+        "LOCAL_RANK": str(world.local_rank),
+        "FORGIA_OUTPUT": str(run.output),
+        **job.command.env,
+    }
+    # the seal of our own code is ours; the user's program imports from its own directory as ever
+    environment.pop("PYTHONSAFEPATH", None)
+    environment["PYTHONPATH"] = str(sealed) if sealed.is_dir() else ""
+    started = time.monotonic()
+    try:
+        process = subprocess.Popen(
+            job.command.argv,
+            cwd=sealed if sealed.is_dir() else run.output,
+            env=environment,
+            stdin=subprocess.DEVNULL,
+            start_new_session=True,
+        )
+    except OSError as error:
+        raise JobFailedError(f"{job.command.argv[0]} did not start: {error.strerror}") from error
+    asked = _wait(process, stop)
+    code = process.returncode
+    if asked and code != 0:
+        raise StoppedError(f"{job.command.argv[0]} ended with {code} after it was asked to stop")
+    if code:
+        raise JobFailedError(f"{job.command.argv[0]} ended with {_spoken(code)}")
+    return {"exit_code": code, "seconds": round(time.monotonic() - started, 3)}
+
+
+def _wait(process: subprocess.Popen[bytes], stop: StopFlag) -> bool:
+    """Wait for the end; pass on a wish to stop. Return whether one was passed on."""
+    asked_at: float | None = None
+    while process.poll() is None:
+        if stop.requested and asked_at is None:
+            asked_at = time.monotonic()
+            _signal(process, signal.SIGTERM)
+        if asked_at is not None and time.monotonic() - asked_at > GRACE_S:
+            _signal(process, signal.SIGKILL)
+        time.sleep(POLL_S)
+    return asked_at is not None
+
+
+def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:
+    try:
+        os.killpg(process.pid, number)
+    except ProcessLookupError:
+        return  # it ended between the poll and here
+
+
+def _spoken(code: int) -> str:
+    return f"signal {signal.Signals(-code).name}" if code < 0 else f"exit code {code}"

@@ -1,0 +1,235 @@
+"""The recipe: how raw files become a contribution. `datasets/<name>/recipe.yaml`, strict: nothing is guessed.
+
+A recipe names every file with its SHA-256, every column with its unit, quantity and valid range, the clock, the
+labels, the split, and the *mends*: the only repairs that may be made. Each mend is counted; what none covers is refused.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from forgia_hpc.data.layout import Channel
+
+FORMAT = "forgia.recipe/1"
+
+
+@dataclass(frozen=True, kw_only=True)
+class RawFile:
+    """A raw file as its publisher wrote it; no SHA-256 only where our own generator writes it."""
+
+    path: str
+    sha256: str = ""
+    origin: str = ""  # its name at the publisher's, where that differs
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableFile:
+    """One file of a table."""
+
+    path: str
+    asset: str = ""  # the machine, where a whole file is one machine's
+    transposed: bool = False  # channels are the rows
+    rows: int | None = None  # so many time steps are expected
+
+
+@dataclass(frozen=True, kw_only=True)
+class Clock:
+    """When a row was measured: stamps (column + format), a counter (column without format), or the row's number."""
+
+    step_s: float | None = None  # seconds a step; None: a step is not a time (a flight cycle)
+    column: str | None = None  # may be "": a column without a name
+    format: str = ""  # of strptime
+    utc_offset: str = "+00:00"
+    seconds_of_day: str | None = None  # a column that repeats the clock; compared, not kept
+
+
+@dataclass(frozen=True, kw_only=True)
+class Assets:
+    """The machine from a column; `format` makes its name from the cell, e.g. `train-{:0>3}`."""
+
+    column: str
+    format: str = "{}"
+    by_file: dict[str, str] = field(default_factory=dict)  # file → its own format
+
+
+@dataclass(frozen=True, kw_only=True)
+class ColumnSpec:
+    """A column and the channel that it becomes; what is left out comes from the table's `defaults`."""
+
+    column: str
+    name: str = ""
+    ucum: str = ""
+    quantity: str = ""
+    semantic_id: str = ""
+    qudt: str = ""
+    decimals: int | None = None  # so many fixed decimals: stored as exact integers; None: float32
+    min: float | None = None
+    max: float | None = None
+    role: Literal["signal", "setting", "label", "target"] | None = None
+    codes: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Defaults:
+    """What every column of a table has unless it says otherwise."""
+
+    ucum: str = ""
+    quantity: str = ""
+    semantic_base: str = ""  # semantic_id = base + name
+    decimals: int | None = None
+    min: float | None = None
+    max: float | None = None
+    role: Literal["signal", "setting", "label", "target"] = "signal"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Counted:
+    """A mend that may be made at most so often."""
+
+    at_most: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Texts(Counted):
+    """Cells that hold one of these texts become gaps."""
+
+    texts: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Repeated(Counted):
+    """Rows whose time was there before: one of them, or their mean, is kept."""
+
+    keep: Literal["first", "last", "mean"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Missing(Counted):
+    """Steps that no row has: gaps up to `fill` steps, a new segment up to `longest`, refused beyond."""
+
+    fill: int
+    longest: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Jitter(Counted):
+    """Stamps off the grid by at most so much are put on it."""
+
+    within_s: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mends:
+    """The repairs that may be made. A mend that is not named is not made."""
+
+    text_to_gap: Texts | None = None
+    out_of_range_to_gap: Counted | None = None
+    repeated_times: Repeated | None = None
+    repeated_rows: Counted | None = None  # equal to the row before in every cell: left out
+    midnight_on_day_before: Counted | None = None  # 0:00 stamped with the day that ends
+    missing_steps: Missing | None = None
+    jitter: Jitter | None = None
+    blanks: Counted | None = None  # lines of a whitespace table with blanks at their ends
+
+
+@dataclass(frozen=True, kw_only=True)
+class TableSpec:
+    """Files of one shape: a group of synchronous channels."""
+
+    group: str
+    files: tuple[TableFile, ...]
+    parser: Literal["csv", "whitespace"]
+    clock: Clock
+    columns: tuple[ColumnSpec, ...]
+    header: tuple[str, ...] = ()  # names, where the file has none; else those of `columns`
+    delimiter: str = ","
+    encoding: Literal["utf-8", "utf-8-bom", "ascii", "latin-1"] = "utf-8"
+    notation: Literal["plain", "scientific"] = "plain"
+    assets: Assets | None = None
+    defaults: Defaults = field(default_factory=Defaults)
+    left_out: dict[str, str] = field(default_factory=dict)  # column → why
+    mends: Mends = field(default_factory=Mends)
+
+    def channels(self) -> tuple[Channel, ...]:
+        """Return the channels in the order of `columns`."""
+        return tuple(_channel(column, self.defaults) for column in self.columns)
+
+    def decimals(self, column: ColumnSpec) -> int | None:
+        """Return a column's fixed decimals, its own or the table's."""
+        return column.decimals if column.decimals is not None else self.defaults.decimals
+
+
+@dataclass(frozen=True, kw_only=True)
+class LabelSpec:
+    """Where marks come from; which keys a kind needs stands in labels.py."""
+
+    kind: Literal["windows", "table", "stretch", "end_of_run", "remaining"]
+    code: str = ""
+    file: str = ""
+    key: str = ""  # windows: the key of the list in the JSON file
+    assets: tuple[str, ...] = ()  # patterns such as `train-*`
+    format: str = ""  # of strptime
+    first: int = 0  # stretch: first step; the last is the run's last
+    value: float = 1.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitSpec:
+    """Held-out machines, and of every other machine the last share of its time."""
+
+    machines: tuple[str, ...] = ()  # patterns such as `test-*`
+    time_share: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class GeneratorSpec:
+    """Our own generator writes the raw files: deterministic by seed."""
+
+    machine: Literal["press", "furnace", "compressor"]
+    seed: int
+    machines: int
+    steps: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Recipe:
+    """One contribution's recipe."""
+
+    format: Literal["forgia.recipe/1"]
+    name: str
+    contributor: str
+    licence: str
+    source: str
+    files: tuple[RawFile, ...]
+    tables: tuple[TableSpec, ...]
+    split: SplitSpec
+    labels: tuple[LabelSpec, ...] = ()
+    season_steps: dict[str, int] = field(default_factory=dict)
+    generator: GeneratorSpec | None = None
+    notes: tuple[str, ...] = ()
+    sha256: str = ""  # of the recipe's own text; filled in when it is loaded
+
+
+def _channel(column: ColumnSpec, defaults: Defaults) -> Channel:
+    name = column.name or column.column
+    decimals = column.decimals if column.decimals is not None else defaults.decimals
+    facts: dict[str, Any] = {
+        "name": name,
+        "semantic_id": column.semantic_id or defaults.semantic_base + name,
+        "qudt": column.qudt,
+        "role": column.role or defaults.role,
+        "codes": column.codes,
+    }
+    if column.codes:
+        last = float(len(column.codes) - 1)
+        codes = {"scale": 1.0, "valid_min": 0.0, "valid_max": last}
+        return Channel(**facts, **codes, ucum="1", quantity="category")
+    return Channel(
+        **facts,
+        ucum=column.ucum or defaults.ucum,
+        quantity=column.quantity or defaults.quantity,
+        scale=None if decimals is None else float(f"1e-{decimals}"),
+        valid_min=column.min if column.min is not None else defaults.min,
+        valid_max=column.max if column.max is not None else defaults.max,
+    )

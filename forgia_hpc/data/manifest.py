@@ -1,0 +1,238 @@
+"""The manifest: which files make a dataset, with their digests. Written last; read without HDF5.
+
+The file's bytes are the canonical JSON of its content, and their SHA-256 is the version: `sha256sum
+manifest.json` tells it. A consortium's manifest has no files of its own but names the versions of
+its members.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+from typing import Any
+
+from forgia_hpc.data.integrity import canonical_json, sha256_file
+from forgia_hpc.data.layout import Split
+from forgia_hpc.errors import InputError, Problem, SealBrokenError
+
+FORMAT = "forgia.dataset/1"
+GRANT_FORMAT = "forgia.grant/1"
+MANIFEST, INDEX, CARD, SHARDS = "manifest.json", "index.pack", "card.yaml", "shards"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FileEntry:
+    """A file of a dataset's directory."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class ShardEntry(FileEntry):
+    """A shard: one contribution, one split."""
+
+    split: Split
+    merkle_root: str
+    content_id: str
+    segments: int
+    series: int
+    steps: int  # over all segments
+    values: int  # steps * channels over all segments
+    t_min_ns: int | None
+    t_max_ns: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A contribution of a consortium, by name, version and place relative to the consortium's."""
+
+    name: str
+    version: str
+    path: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Manifest:
+    """What a dataset is made of; `content` is the JSON itself, `directory` where it was read."""
+
+    name: str
+    contributor: str
+    version: str
+    directory: Path
+    content: dict[str, Any]
+    files: tuple[FileEntry, ...]  # index.pack and card.yaml, as far as they belong to it
+    shards: tuple[ShardEntry, ...]
+    members: tuple[Member, ...]
+    season_steps: dict[str, int]
+    provenance: dict[str, Any]
+
+    @property
+    def identifier(self) -> str:
+        """`name@<first 12 hex of the version>`, as jobs and checkpoints cite it."""
+        return f"{self.name}@{self.version[:12]}"
+
+    @property
+    def bytes(self) -> int:
+        """Size of all files named, without the members'."""
+        return sum(entry.bytes for entry in (*self.files, *self.shards))
+
+    def content_id(self, split: Split) -> str:
+        """Return the digest of the decoded values of a split: what a sampler's order hangs on."""
+        ids = [entry.content_id for entry in self.shards if entry.split is split]
+        return hashlib.sha256(canonical_json([self.name, split.value, ids])).hexdigest()
+
+    def contributions(self) -> list[Manifest]:
+        """Return itself, or the manifests of all members of a consortium.
+
+        Raises:
+            SealBrokenError: every member that is missing, or not of the version named.
+
+        """
+        if not self.members:
+            return [self]
+        found, faults = [], []
+        for member in self.members:
+            try:
+                manifest = load_manifest(self.directory / member.path)
+            except (InputError, SealBrokenError) as error:
+                faults.append(str(error))
+                continue
+            if (manifest.name, manifest.version) != (member.name, member.version):
+                wanted = f"{member.name}@{member.version[:12]}"
+                faults.append(f"{manifest.directory}: is {manifest.identifier}, not {wanted}")
+            found.append(manifest)
+        if faults:
+            raise SealBrokenError("\n".join(faults))
+        return found
+
+
+def load_manifest(directory: Path) -> Manifest:
+    """Load the manifest of a dataset's directory.
+
+    Raises:
+        InputError: there is none: the directory is no dataset, or half-copied.
+        SealBrokenError: it is not what a writer leaves.
+
+    """
+    path = directory / MANIFEST
+    try:
+        data = path.read_bytes()
+    except OSError as error:
+        raise InputError(
+            Problem(
+                field="dataset",
+                got=str(directory),
+                limit=f"has no readable {MANIFEST}: no dataset, or half-copied",
+                where=error.strerror or "",
+                fix="check the name, or copy or prepare it again",
+            )
+        ) from error
+    try:
+        content = json.loads(data)
+    except ValueError as error:
+        raise SealBrokenError(f"{path}: broken JSON ({error}): half-copied or altered") from error
+    if data != canonical_json(content):
+        raise SealBrokenError(f"{path}: altered after it was sealed (not canonical JSON)")
+    return manifest_from(content, directory)
+
+
+def manifest_from(content: dict[str, Any], directory: Path) -> Manifest:
+    """Return a manifest's content (as `inputs/manifest.json` keeps it) in words."""
+    try:
+        if content["format"] != FORMAT:
+            raise SealBrokenError(f"{directory}: format {content['format']!r}, known: {FORMAT}")
+        return Manifest(
+            name=content["name"],
+            contributor=content["contributor"],
+            version=version_of(content),
+            directory=directory,
+            content=content,
+            files=tuple(FileEntry(**_inside(entry)) for entry in content["files"]),
+            shards=tuple(
+                ShardEntry(**{**_inside(entry), "split": Split(entry["split"])})
+                for entry in content.get("shards", [])
+            ),
+            members=tuple(Member(**entry) for entry in content.get("members", [])),
+            season_steps=content.get("season_steps", {}),
+            provenance=content.get("provenance", {}),
+        )
+    except (LookupError, TypeError, ValueError) as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise SealBrokenError(f"{directory}: broken manifest ({reason})") from error
+
+
+def _inside(entry: dict[str, Any]) -> dict[str, Any]:
+    path = PurePosixPath(entry["path"])
+    if path.is_absolute() or ".." in path.parts:
+        raise ValueError(f"path {entry['path']!r} leaves the directory")
+    return entry
+
+
+def version_of(content: dict[str, Any]) -> str:
+    """Return the version: the SHA-256 of the canonical JSON."""
+    return hashlib.sha256(canonical_json(content)).hexdigest()
+
+
+def flatten(manifests: Sequence[Manifest]) -> list[Manifest]:
+    """Return the contributions of these datasets, each once, in order of appearance.
+
+    Raises:
+        InputError: one name with two versions.
+
+    """
+    found: dict[str, Manifest] = {}
+    problems = []
+    for manifest in (part for whole in manifests for part in whole.contributions()):
+        known = found.setdefault(manifest.name, manifest)
+        if known.version != manifest.version:
+            problems.append(
+                Problem(
+                    field="dataset.members",
+                    got=manifest.identifier,
+                    limit=f"{known.identifier} is there already",
+                    where=str(manifest.directory),
+                    fix="seal the consortium again, with one version of each member",
+                )
+            )
+    if problems:
+        raise InputError(problems)
+    return list(found.values())
+
+
+def find_faults(
+    manifest: Manifest, directory: Path, *, shards: Collection[str] | None = None
+) -> list[str]:
+    """Return what is missing or of another size (without reading it): signs of a half copy.
+
+    `shards` are the paths that matter, all unless given: a grant may leave others at home.
+    """
+    faults = []
+    wanted = [entry for entry in manifest.shards if shards is None or entry.path in shards]
+    for entry in (*manifest.files, *wanted):
+        path = directory / entry.path
+        if not path.is_file():
+            faults.append(f"{path}: missing (half-copied?)")
+        elif path.stat().st_size != entry.bytes:
+            size = path.stat().st_size
+            faults.append(f"{path}: has {size} bytes, sealed with {entry.bytes} (half-copied?)")
+    return faults
+
+
+def verify_files(manifest: Manifest, directory: Path) -> list[str]:
+    """Return every file that is missing or altered, after reading all of them; members' too."""
+    faults = find_faults(manifest, directory)
+    for entry in (*manifest.files, *manifest.shards):
+        path = directory / entry.path
+        whole = path.is_file() and path.stat().st_size == entry.bytes
+        if whole and sha256_file(path) != entry.sha256:
+            faults.append(f"{path}: altered: its SHA-256 is not the sealed one")
+    try:
+        members = manifest.contributions() if manifest.members else []
+    except SealBrokenError as error:
+        return [*faults, *str(error).splitlines()]
+    return faults + [fault for one in members for fault in verify_files(one, one.directory)]

@@ -1,0 +1,76 @@
+"""Which windows are judged, and what is read of them. The choice depends on data and config only, never on ranks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from forgia_hpc.data.layout import Split
+from forgia_hpc.data.reader import Dataset
+from forgia_hpc.data.windows import Batch, WindowIndex
+from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.schema.data import Data
+
+CHUNK = 8  # windows forecast together; fixed, because rounding depends on who shares a batch
+
+Ints = NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Chunk:
+    """A piece of work that one rank does: a few windows of one contribution and split."""
+
+    contribution: int  # number in the window index
+    split: Split
+    windows: Ints
+    examples: dict[int, int]  # window → which of its series is shown in the report
+
+
+def parse_splits(names: list[str]) -> list[Split]:
+    """Return the splits of evaluate.splits.
+
+    Raises:
+        InputError: names that are no split, all of them.
+    """
+    known = [split.value for split in Split]
+    problems = [
+        Problem(field="evaluate.splits", got=name, limit=f"one of {', '.join(known)}")
+        for name in names
+        if name not in known
+    ]
+    if problems:
+        raise InputError(problems)
+    return [Split(name) for name in names]
+
+
+def spread(windows: Ints, most: int) -> Ints:
+    """Return at most `most` of the windows, evenly spaced, first and last among them."""
+    if len(windows) <= most:
+        return windows
+    return windows[np.linspace(0, len(windows) - 1, most).round().astype(np.int64)]
+
+
+def chunks(index: WindowIndex, most: int, examples: int) -> Iterator[Chunk]:
+    """Yield the work of one split: windows whose forecasts do not overlap, at most `most` a contribution."""
+    for contribution in range(len(index.names)):
+        windows = spread(index.spaced(contribution, index.data.horizon), most)
+        shown = {
+            int(windows[(2 * number + 1) * len(windows) // (2 * examples)]): number
+            for number in range(min(examples, len(windows)))
+        }
+        for at in range(0, len(windows), CHUNK):
+            part = windows[at : at + CHUNK]
+            mine = {window: shown[window] for window in part.tolist() if window in shown}
+            yield Chunk(contribution, index.split, part, mine)
+
+
+def training_rows(dataset: Dataset, name: str, data: Data, most: int) -> Batch | None:
+    """Return windows of a contribution's train split, or None where none may be read or none is long enough."""
+    if not dataset.segments(name, Split.train):
+        return None
+    index = dataset.windows(Split.train, replace(data, contributions=[name]))
+    windows = spread(index.spaced(0, data.horizon), most)
+    return index.read(0, windows) if len(windows) else None

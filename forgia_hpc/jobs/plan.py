@@ -1,0 +1,267 @@
+"""From words to a checked plan: compose → complete → check, every problem at once, nothing written."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from forgia_hpc import sources
+from forgia_hpc.config.check import check, check_batch, complete
+from forgia_hpc.config.compose import compose_job, user_defaults
+from forgia_hpc.data.card import load_card
+from forgia_hpc.data.manifest import find_faults, flatten, load_manifest
+from forgia_hpc.data.policy import make_grant
+from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.jobs.package import Plan, new_run
+from forgia_hpc.jobs.track import find_run, submitted
+from forgia_hpc.rundir import read_json
+from forgia_hpc.schema.job import CommandJob, EvaluateJob, Job, Kind, PrepareJob, TrainJob
+from forgia_hpc.schema.resources import Resources, parse_walltime
+from forgia_hpc.slurm.cluster import Cluster, Storage, is_here, load_cluster
+
+
+@dataclass(frozen=True, kw_only=True)
+class Wish:
+    """What the user asked on the command line, beside the config."""
+
+    kind: Kind
+    overrides: Sequence[str] = ()
+    argv: Sequence[str] = ()  # of a command job
+    after: str | None = None
+    debug: bool = False
+    dry: bool = False  # what is missing on a machine that is not the cluster is only told
+
+
+def roots(cluster: Cluster | None = None) -> tuple[Path, Path]:
+    """Return the roots of runs and data: environment, then the person's file, then the profile, then here."""
+    own = user_defaults()
+    storage = cluster.storage if cluster else Storage()
+    runs, data = own.get("runs") or storage.runs, own.get("data") or storage.data
+    return sources.runs_root(_expanded(runs)), sources.data_root(_expanded(data))
+
+
+def _expanded(path: str | None) -> str | None:
+    """Return the profile's path where this machine knows its variables, else None."""
+    known = os.path.expandvars(path) if path else None
+    return None if known is None or "$" in known else known
+
+
+def make_plan(wish: Wish) -> Plan:
+    """Return the plan of a job.
+
+    Raises:
+        InputError: everything that does not fit: config, cluster, data.
+    """
+    job = compose_job(wish.kind, wish.overrides)
+    cluster = load_cluster(job.cluster)
+    runs, data = roots(cluster)
+    if wish.debug:
+        job.resources = _debug(job, cluster)
+    job.resources = complete(job.resources, cluster)
+    problems = [*check(job, cluster), *check_batch(job), *_particular(job, wish, runs)]
+    inputs, missing = _inputs(job, data, problems)
+    tolerant = wish.dry and not is_here(cluster)
+    problems += [] if tolerant else missing
+    if problems:
+        raise InputError(problems)
+    launch = job.launch or cluster.software.launch
+    return Plan(
+        job=job,
+        cluster=cluster,
+        run=new_run(wish.kind.value, runs),
+        data=inputs,
+        launch=launch,
+        dependency=_dependency(wish, cluster, runs),
+        unchecked=tuple(f"{one.field} {one.got}: {one.limit}" for one in missing),
+    )
+
+
+def _inputs(job: Job, data: Path, problems: list[Problem]) -> tuple[dict[str, Any], list[Problem]]:
+    """Return the sealed inputs of dataset and model, and what is wrong with them."""
+    inputs: dict[str, Any] = {}
+    missing: list[Problem] = []
+    for gather in (_data_inputs, _model_inputs):
+        try:
+            inputs |= gather(job, data, problems)
+        except InputError as error:
+            missing += error.problems
+    return inputs, missing
+
+
+def _debug(job: Job, cluster: Cluster) -> Resources:
+    """Return the resources in the cluster's debug QOS, cut to its walltime."""
+    found = next((q for q in cluster.qos if "dbg" in q.name or "debug" in q.name), None)
+    if found is None:
+        return job.resources
+    walltime = job.resources.walltime
+    if found.max_time and job.resources.walltime_seconds > (parse_walltime(found.max_time) or 0):
+        walltime = found.max_time
+    return dataclasses.replace(job.resources, qos=found.name, walltime=walltime)
+
+
+def _particular(job: Job, wish: Wish, runs: Path) -> list[Problem]:
+    """Complete and check what only one KIND has."""
+    if isinstance(job, CommandJob):
+        job.command.argv = [*job.command.argv, *wish.argv]
+        if not job.command.argv:
+            return [
+                Problem(
+                    field="command.argv",
+                    got=[],
+                    limit="a program is needed",
+                    fix="forgia submit command -- python train.py",
+                )
+            ]
+    elif wish.argv:
+        return [
+            Problem(field="--", got=" ".join(wish.argv), limit="only a command job takes a program")
+        ]
+    if isinstance(job, PrepareJob):
+        return _prepare(job)
+    if isinstance(job, EvaluateJob):
+        return _trained(job, runs)
+    return []
+
+
+def _prepare(job: PrepareJob) -> list[Problem]:
+    raw = job.prepare.raw or os.environ.get("FORGIA_RAW", "")
+    job.prepare.raw = str(Path(raw).expanduser().resolve()) if raw else ""
+    known = sources.named("datasets", "*/card.yaml")
+    problems = [
+        Problem(
+            field="prepare.contributions",
+            got=name,
+            limit=f"one of {', '.join(sorted(known))}",
+            where="datasets/",
+        )
+        for name in job.prepare.contributions
+        if name not in known
+    ]
+    if not job.prepare.contributions:
+        problems.append(
+            Problem(
+                field="prepare.contributions",
+                got=[],
+                limit="at least one is needed",
+                fix="prepare.contributions=[refinery]",
+            )
+        )
+    return problems
+
+
+def _trained(job: EvaluateJob, runs: Path) -> list[Problem]:
+    """Put the path of the judged run in place of its name."""
+    if not job.evaluate.run:
+        return [
+            Problem(
+                field="evaluate.run", got="", limit="a train run is needed", fix="evaluate.run=RUN"
+            )
+        ]
+    try:
+        run = find_run(job.evaluate.run, runs)
+    except InputError as error:
+        return [dataclasses.replace(problem, field="evaluate.run") for problem in error.problems]
+    if not (run.output / "model" / "model.json").is_file():
+        return [
+            Problem(
+                field="evaluate.run",
+                got=run.name,
+                limit="it has left no model",
+                where=str(run.output),
+                fix="forgia status " + run.name,
+            )
+        ]
+    job.evaluate.run = str(run.path)
+    return []
+
+
+def _data_inputs(job: Job, root: Path, problems: list[Problem]) -> dict[str, Any]:
+    """Return the sealed inputs of a job that reads a dataset."""
+    if not isinstance(job, TrainJob | EvaluateJob):
+        return {}
+    directory = root / job.data.dataset
+    manifest = load_manifest(directory)
+    faults = [fault for one in flatten([manifest]) for fault in find_faults(one, one.directory)]
+    if faults:
+        raise InputError([_half_copied(job.data.dataset, fault) for fault in faults])
+    grant = make_grant(
+        manifest, job.data, purpose=job.kind.value, walltime_s=job.resources.walltime_seconds
+    )
+    chosen = {entry["contribution"] for entry in grant["contributions"]}
+    members = {one.name: one.content for one in flatten([manifest]) if one.name in chosen}
+    return {
+        "manifest": {"dataset": manifest.content, "contributions": members},
+        "grant": {**grant, "identifier": manifest.identifier},
+        "card": load_card(directory).as_dict(),
+    }
+
+
+def _half_copied(dataset: str, fault: str) -> Problem:
+    path, _, what = fault.partition(": ")
+    return Problem(
+        field="data.dataset",
+        got=dataset,
+        limit=what,
+        where=path,
+        fix="copy it again, or forgia data check",
+    )
+
+
+def _model_inputs(job: Job, _root: Path, problems: list[Problem]) -> dict[str, Any]:
+    """Return the digests of the model that an evaluate job judges."""
+    if not isinstance(job, EvaluateJob) or any(p.field == "evaluate.run" for p in problems):
+        return {}
+    folder = Path(job.evaluate.run) / "output" / "model"
+    files = {}
+    for path in sorted(folder.iterdir()):
+        with path.open("rb") as opened:
+            files[path.name] = hashlib.file_digest(opened, "sha256").hexdigest()
+    return {"model": {"directory": str(folder), "files": files}}
+
+
+def _dependency(wish: Wish, cluster: Cluster, runs: Path) -> str | None:
+    """Return Slurm's dependency on another run; a run that has ended needs none.
+
+    Raises:
+        InputError: that run can't be waited for.
+    """
+    if wish.after is None:
+        return None
+    before = find_run(wish.after, runs)
+    if before.result.exists():
+        return None
+    told, sealed = submitted(before), read_json(before.job)
+    if cluster.slurm and sealed["cluster"] == cluster.name and told.get("job_id"):
+        return f"afterok:{told['job_id']}"
+    limit = "it has not completed, and Slurm can't wait for it"
+    raise InputError(
+        Problem(field="--after", got=before.name, limit=limit, fix=f"forgia wait {before.name}")
+    )
+
+
+def price(job: Job, cluster: Cluster) -> dict[str, float] | None:
+    """Return what the job may cost at most, in core-h, node-h and GPU-h; None where nothing is billed.
+
+    elapsed hours * nodes * the node's price an hour * the largest requested share of a node
+    (the rule of `accounting:` in the profile).
+    """
+    node, asked = cluster.node, job.resources
+    partition = cluster.partition(asked.partition or "")
+    if node is None or not cluster.accounting.per_node_hour or (partition and partition.free):
+        return None
+    share = max(
+        (asked.ranks_per_node or 1) * (asked.cpus_per_rank or 1) / node.cpus,
+        (asked.gpus_per_node or 0) / node.gpus if node.gpus else 0.0,
+        (asked.mem_gb or 0) * 1024 / node.mem_mb,
+    )
+    node_hours = asked.walltime_seconds / 3600 * asked.nodes * min(share, 1.0)
+    return {
+        cluster.accounting.unit: round(node_hours * cluster.accounting.per_node_hour, 2),
+        "node-h": round(node_hours, 2),
+        "GPU-h": round(node_hours * node.gpus, 2),
+    }

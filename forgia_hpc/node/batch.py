@@ -1,0 +1,186 @@
+"""The batch step: checks the seal, starts the ranks, watches them, decides the ending.
+
+One light process; no torch, no HDF5. Slurm sends its warning signal here (the script says `exec`), and here it
+becomes a stop flag that the ranks see at their next step boundary.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import secrets
+import shutil
+import signal
+import sys
+import time
+import traceback
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+from forgia_hpc.errors import ExitCode, ForgiaError, InputError, SealBrokenError
+from forgia_hpc.node.launch import Ranks, start
+from forgia_hpc.node.seal import check_data, check_seal
+from forgia_hpc.rundir import RunDir, read_json, write_text
+
+POLL_S = 0.2
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run one attempt of the job and return its exit code."""
+    parser = argparse.ArgumentParser(prog="forgia_hpc.node.batch")
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--digest")
+    asked = parser.parse_args(arguments)
+    run = RunDir(asked.run)
+    if not run.path.is_dir():
+        sys.stderr.write(f"forgia: {run.path}: no such run directory; was it moved?\n")
+        return ExitCode.SEAL_BROKEN
+    attempt = attempt_number(run)
+    run.event(
+        "batch_started",
+        attempt=attempt,
+        node=os.uname().nodename,
+        pid=os.getpid(),
+        job_id=os.environ.get("SLURM_JOB_ID"),
+    )
+    try:
+        check_seal(run, asked.digest)
+        checked = check_data(run)
+        run.event("seal_checked", attempt=attempt, data_bytes=checked)
+        code, why = Watch(run, attempt).attempt()
+    except SealBrokenError as error:
+        code, why = ExitCode.SEAL_BROKEN, str(error)
+    except ForgiaError as error:
+        code, why = error.exit_code, str(error)
+    except BaseException as error:
+        run.event(
+            "batch_ended",
+            attempt=attempt,
+            exit_code=int(ExitCode.DEFECT),
+            why=repr(error),
+            trace=traceback.format_exc(),
+        )
+        raise
+    run.event("batch_ended", attempt=attempt, exit_code=int(code), why=why)
+    if why:
+        sys.stderr.write(f"forgia: {why}\n")
+    return int(code)
+
+
+def attempt_number(run: RunDir) -> int:
+    """Return how often this job was started before: by our own record, which outlives Slurm's counter."""
+    return len(run.events("batch_started"))
+
+
+class Watch:
+    """One attempt: the ranks, and the signals that ask for a stop."""
+
+    def __init__(self, run: RunDir, attempt: int) -> None:
+        """Install the signal handlers; they only note, the loop acts."""
+        self._run = run
+        self._attempt = attempt
+        self._asked: str | None = None
+        self._told = False
+        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
+            signal.signal(number, self._note)
+
+    def _note(self, number: int, _frame: FrameType | None) -> None:
+        self._asked = self._asked or signal.Signals(number).name
+
+    def attempt(self) -> tuple[int, str]:
+        """Start the ranks, wait for them, and return exit code and reason."""
+        sealed = read_json(self._run.job)
+        facts = {**sealed, **_launch_facts(self._run)}
+        ranks = start(self._run, facts, rank_environment(facts, self._attempt))
+        try:
+            code = self._wait(ranks)
+        finally:
+            ranks.terminate()
+        return self._ending(code, ranks.first_death())
+
+    def _wait(self, ranks: Ranks) -> int:
+        while (code := ranks.poll()) is None:
+            if self._asked and not self._told:
+                self._told = True
+                flag = self._run.path / "stop" / str(self._attempt)
+                flag.parent.mkdir(exist_ok=True)
+                write_text(flag, self._asked + "\n")
+                self._run.event("stop_asked", attempt=self._attempt, signal=self._asked)
+            time.sleep(POLL_S)
+        return code
+
+    def _ending(self, code: int, death: str | None) -> tuple[int, str]:
+        """Decide: our own record first, then the launcher's exit code."""
+        failed = [
+            e for e in self._run.events("rank_failed") if e.facts.get("attempt") == self._attempt
+        ]
+        stopped = any(
+            e.facts.get("attempt") == self._attempt for e in self._run.events("rank_stopped")
+        )
+        if code == 0:
+            return self._completed()
+        if failed:
+            return _code_of(failed[0].facts), _told(failed[0].facts)
+        if stopped and code == ExitCode.STOPPED:
+            why = f"stopped at a step boundary ({self._asked or 'asked by a rank'})"
+            return ExitCode.STOPPED, f"{why}; it can go on: forgia resume {self._run.name}"
+        if death:
+            return ExitCode.JOB_FAILED, f"{death}; see logs/"
+        why = f"the ranks ended with code {code} and left no word"
+        return ExitCode.JOB_FAILED, f"{why}; see logs/launcher.log"
+
+    def _completed(self) -> tuple[int, str]:
+        try:
+            result = read_json(self._run.result)
+        except InputError as error:
+            return ExitCode.JOB_FAILED, f"all ranks ended with 0 but left no valid result ({error})"
+        if result.get("attempt") != self._attempt:
+            return (
+                ExitCode.JOB_FAILED,
+                "all ranks ended with 0 but result.json is of another attempt",
+            )
+        return ExitCode.OK, ""
+
+
+def _told(facts: dict[str, Any]) -> str:
+    who = f"rank {facts['rank']} on {facts['node']}"
+    return f"{who} failed: {facts['error']}; see logs/rank-{facts['rank']}.log"
+
+
+def _code_of(facts: dict[str, Any]) -> int:
+    code = int(facts.get("exit_code", ExitCode.JOB_FAILED))
+    known = (ExitCode.INPUT, ExitCode.SEAL_BROKEN)
+    return code if code in known else ExitCode.JOB_FAILED
+
+
+def _launch_facts(run: RunDir) -> dict[str, Any]:
+    cluster = read_json(run.inputs / "cluster.json")
+    return {"software": cluster["software"], "srun_args": cluster["scheduler"]["srun_args"]}
+
+
+def rank_environment(facts: dict[str, Any], attempt: int) -> dict[str, str]:
+    """Return the environment of the ranks: ours, and what the sealed profile adds."""
+    own = {
+        "FORGIA_ATTEMPT": str(attempt),
+        "FORGIA_LAUNCH": f"{attempt}-{secrets.token_hex(4)}",
+        "PYTHONSAFEPATH": "1",
+        "PYTHONPATH": str(Path(facts["path"]) / "code"),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "PYTHONUNBUFFERED": "1",
+        "HF_HUB_OFFLINE": "1",
+        # ninja lives beside the interpreter: without it DeepSpeed's first rank fails, and the
+        # lock that it leaves hangs the next start
+        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
+    }
+    if facts["accelerator"] == "cpu":
+        own |= {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
+    if facts["launch"] == "mpirun" and os.geteuid() == 0:
+        own |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
+    if shutil.which("srun") is None:
+        own.pop("SLURM_CONF", None)
+    return {**os.environ, **facts["software"]["env"], **own}
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,150 @@
+"""One rank: the only door to the workloads."""
+
+from __future__ import annotations
+
+import ctypes
+import importlib
+import os
+import signal
+import sys
+import time
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import forgia_hpc
+from forgia_hpc import provenance
+from forgia_hpc.errors import ExitCode, ForgiaError, SealBrokenError, StoppedError
+from forgia_hpc.rundir import RunDir, read_json, write_json
+from forgia_hpc.runtime.place import Place, find_place
+from forgia_hpc.schema.job import Job, Kind
+from forgia_hpc.schema.load import load_job
+
+if TYPE_CHECKING:
+    from forgia_hpc.runtime.stop import StopFlag
+    from forgia_hpc.runtime.world import World
+
+    Phase = Callable[[Job, RunDir, World, StopFlag], dict[str, Any]]
+
+# KIND → its phases in order; each is imported only on the node.
+PHASES: dict[Kind, dict[str, str]] = {
+    Kind.prepare: {"prepare": "forgia_hpc.prepare.run:prepare"},
+    Kind.train: {
+        "train": "forgia_hpc.train.run:train",
+        "evaluate": "forgia_hpc.evaluate.run:evaluate",
+    },
+    Kind.evaluate: {"evaluate": "forgia_hpc.evaluate.run:evaluate"},
+    Kind.command: {"command": "forgia_hpc.command.run:command"},
+}
+_PR_SET_PDEATHSIG = 1
+
+
+def main() -> int:
+    """Run this rank and return its exit code; an unexpected error keeps its traceback in the log."""
+    run = RunDir(Path(sys.argv[1]))
+    follow_parent()
+    try:
+        check_own_code(run)
+        _phases(run)
+    except StoppedError as error:
+        _tell(run, "rank_stopped", error, error.exit_code)
+        return error.exit_code
+    except ForgiaError as error:
+        sys.stderr.write(f"forgia: {error}\n")
+        _tell(run, "rank_failed", error, error.exit_code)
+        return error.exit_code
+    except Exception as error:  # noqa: BLE001 - the last line before exit: told, logged, and never a success
+        traceback.print_exc()
+        _tell(run, "rank_failed", error, ExitCode.JOB_FAILED)
+        return ExitCode.JOB_FAILED
+    return ExitCode.OK
+
+
+def follow_parent() -> None:
+    """Ask the kernel for SIGTERM should the batch step die: a rank without it would compute for nobody."""
+    if "FORGIA_FOLLOW_PARENT" in os.environ:
+        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+
+
+def check_own_code(run: RunDir) -> None:
+    """Refuse to compute with other code than the sealed one."""
+    here = Path(str(forgia_hpc.__file__)).resolve()
+    if not here.is_relative_to(run.code.resolve()):
+        raise SealBrokenError(f"this rank imported {here}, not the sealed code in {run.code}")
+
+
+def _phases(run: RunDir) -> None:
+    from forgia_hpc.runtime.stop import StopFlag
+    from forgia_hpc.runtime.world import open_world
+
+    job = load_job(run.config)
+    attempt = int(os.environ.get("FORGIA_ATTEMPT", "0"))
+    phases = {name: _resolve(path) for name, path in PHASES[job.kind].items() if _wanted(job, name)}
+    result: dict[str, Any] = {}
+    started = time.time()
+    with StopFlag(run, attempt) as stop, open_world(run, mpi=_over_mpi(run)) as world:
+        vouched = _check_installed(run, world)
+        for name, phase in phases.items():
+            result[name] = phase(job, run, world, stop)
+        _check_installed(run, world)  # again: what was imported on the way counts too
+        world.barrier()
+        if world.is_root:
+            write_json(
+                run.result,
+                {
+                    "format": "forgia.result/1",
+                    "ending": "completed",
+                    "attempt": attempt,
+                    "seconds": round(time.time() - started, 3),
+                    "world_size": world.size,
+                    "not_vouched_for": vouched,
+                    **result,
+                },
+            )
+
+
+def _over_mpi(run: RunDir) -> bool:
+    return bool(read_json(run.job)["launch"] == "mpirun")
+
+
+def _wanted(job: Job, phase: str) -> bool:
+    return not (job.kind is Kind.train and phase == "evaluate" and not job.evaluate.enabled)  # type: ignore[attr-defined]
+
+
+def _resolve(path: str) -> Phase:
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)  # type: ignore[no-any-return]
+
+
+def _check_installed(run: RunDir, world: World) -> list[str]:
+    """One rank a node compares packages and imported files with what was sealed."""
+    if world.local_rank != 0:
+        return []
+    provenance.check_environment(read_json(run.manifest)["environment"])
+    return provenance.check_imported_modules(run.code)
+
+
+def _place() -> Place:
+    try:
+        return find_place(os.environ)
+    except ForgiaError:  # what is told is another error; the rank number is only a help
+        return Place(node=os.uname().nodename)
+
+
+def _tell(run: RunDir, what: str, error: BaseException, code: int) -> None:
+    """Append the event that names this rank."""
+    run.event(
+        what,
+        rank=_place().rank,
+        node=_place().node,
+        attempt=int(os.environ.get("FORGIA_ATTEMPT", "0")),
+        error=f"{type(error).__name__}: {error}"
+        if not isinstance(error, ForgiaError)
+        else str(error),
+        exit_code=int(code),
+    )
+
+
+if __name__ == "__main__":
+    sys.exit(main())

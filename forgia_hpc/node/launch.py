@@ -1,0 +1,223 @@
+"""How the batch step starts the ranks: one argument list a launch mode, and who died first."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+from forgia_hpc.rundir import RunDir
+from forgia_hpc.schema.job import Launch
+
+GRACE_S = 20  # between asking the surviving ranks to end and killing them
+_SRUN_ERROR = re.compile(r"error: (?P<node>[\w.-]+): tasks? (?P<rank>[\d,-]+): (?P<what>.+)")
+_NOISE = re.compile(r"Exited with exit code 6\b")
+
+
+class Ranks(Protocol):
+    """The ranks of one attempt."""
+
+    def poll(self) -> int | None:
+        """Return the exit code once all have ended, else None."""
+
+    def terminate(self) -> None:
+        """Ask all to end, and kill what stays."""
+
+    def first_death(self) -> str | None:
+        """Return which rank died first and how, where that is known."""
+
+
+def rank_argv(run: RunDir) -> list[str]:
+    """Return the command of one rank."""
+    return [sys.executable, "-m", "forgia_hpc.node.entry", str(run.path)]
+
+
+def start(run: RunDir, job: Mapping[str, Any], environment: Mapping[str, str]) -> Ranks:
+    """Start the ranks as the sealed launch mode says."""
+    launch, resources = Launch(job["launch"]), job["resources"]
+    if launch is Launch.processes:
+        return Processes.start(run, resources["ranks_per_node"], environment)
+    argv = {
+        Launch.srun: srun_argv,
+        Launch.mpirun: mpirun_argv,
+        Launch.torchrun: torchrun_argv,
+    }[launch](run, job)
+    return Step.start(run, argv, environment)
+
+
+def srun_argv(run: RunDir, job: Mapping[str, Any]) -> list[str]:
+    """One rank a GPU (or a share of the cores) under srun."""
+    resources, software = job["resources"], job["software"]
+    return [
+        "srun",
+        "--kill-on-bad-exit=1",
+        "--wait=30",
+        "--unbuffered",
+        f"--nodes={resources['nodes']}",
+        f"--ntasks-per-node={resources['ranks_per_node']}",
+        f"--cpus-per-task={resources['cpus_per_rank']}",
+        f"--mpi={software['mpi'] or 'none'}",
+        f"--output={run.logs}/rank-%t.log",
+        "--open-mode=append",
+        *job["srun_args"],
+        *rank_argv(run),
+    ]
+
+
+def mpirun_argv(run: RunDir, job: Mapping[str, Any]) -> list[str]:
+    """MPI ranks under Open MPI's own launcher, which reads the allocation from Slurm."""
+    resources = job["resources"]
+    per_node, cpus = resources["ranks_per_node"], resources["cpus_per_rank"]
+    return [
+        "mpirun",
+        *("-np", str(resources["nodes"] * per_node)),
+        *(
+            "--map-by",
+            f"ppr:{per_node}:node:pe={cpus}",
+            "--bind-to",
+            "core" if job["slurm"] else "none",
+        ),
+        *rank_argv(run),
+    ]
+
+
+def torchrun_argv(run: RunDir, job: Mapping[str, Any]) -> list[str]:
+    """One torch.distributed.run a node; `torchrun` on PATH may be a module's other interpreter."""
+    resources = job["resources"]
+    head = [
+        sys.executable,
+        "-m",
+        "torch.distributed.run",
+        f"--nproc-per-node={resources['ranks_per_node']}",
+    ]
+    worker = ["-m", "forgia_hpc.node.entry", str(run.path)]
+    if not job["slurm"]:
+        return [*head, "--standalone", *worker]
+    # the rendezvous finds the node by Slurm's own number; the port is bind-tested by the batch step
+    rendezvous = [
+        f"--nnodes={resources['nodes']}",
+        "--rdzv-backend=c10d",
+        f"--rdzv-id={run.name}",
+        f"--rdzv-endpoint={job['master_address']}:{job['master_port']}",
+    ]
+    one_a_node = {**job, "resources": {**resources, "ranks_per_node": 1}}
+    srun = srun_argv(run, one_a_node)[: -len(rank_argv(run))]
+    return [*srun, *head, *rendezvous, *worker]
+
+
+@dataclass
+class Step:
+    """Ranks started by one launcher process: srun, mpirun, torch.distributed.run."""
+
+    process: subprocess.Popen[bytes]
+    errors: Path
+
+    @classmethod
+    def start(cls, run: RunDir, argv: list[str], environment: Mapping[str, str]) -> Step:
+        """Start `argv`; what the launcher itself says goes to logs/launcher.log."""
+        errors = run.logs / "launcher.log"
+        with errors.open("ab") as log:
+            process = subprocess.Popen(
+                argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=dict(environment)
+            )
+        return cls(process, errors)
+
+    def poll(self) -> int | None:
+        """Return the launcher's exit code once it has ended."""
+        return self.process.poll()
+
+    def terminate(self) -> None:
+        """Ask the launcher to end its ranks; kill it if it does not."""
+        _end([self.process])
+
+    def first_death(self) -> str | None:
+        """Return the first complaint of srun that names a rank."""
+        for line in self.errors.read_text(errors="replace").splitlines():
+            found = _SRUN_ERROR.search(line)
+            if found and not _NOISE.search(line):
+                return f"rank {found['rank']} on {found['node']}: {found['what']}"
+        return None
+
+
+@dataclass
+class Processes:
+    """Ranks as plain child processes on this node."""
+
+    ranks: list[subprocess.Popen[bytes]]
+    _death: str | None = field(default=None, init=False)
+
+    @classmethod
+    def start(cls, run: RunDir, count: int, environment: Mapping[str, str]) -> Processes:
+        """Start `count` ranks, each with its own log."""
+        ranks = []
+        for rank in range(count):
+            own = {
+                "RANK": str(rank),
+                "WORLD_SIZE": str(count),
+                "LOCAL_RANK": str(rank),
+                "LOCAL_WORLD_SIZE": str(count),
+                "FORGIA_FOLLOW_PARENT": "1",
+            }
+            with (run.logs / f"rank-{rank}.log").open("ab") as log:
+                ranks.append(
+                    subprocess.Popen(
+                        rank_argv(run),
+                        stdout=log,
+                        stderr=log,
+                        stdin=subprocess.DEVNULL,
+                        env={**environment, **own},
+                    )
+                )
+        return cls(ranks)
+
+    def poll(self) -> int | None:
+        """End all once one has failed; return the first failure's code, else 0, when all have ended."""
+        codes = [process.poll() for process in self.ranks]
+        bad = [(rank, code) for rank, code in enumerate(codes) if code not in (None, 0)]
+        if bad and self._death is None:
+            rank, code = bad[0]
+            self._death = f"rank {rank} on {os.uname().nodename}: {spoken(code or 0)}"
+            if code != 6:
+                self.terminate()
+                codes = [process.poll() for process in self.ranks]
+        if any(code is None for code in codes):
+            return None
+        failed = [code for code in codes if code]
+        return _plain(failed[0]) if failed else 0
+
+    def terminate(self) -> None:
+        """Ask all to end; kill what stays."""
+        _end(self.ranks)
+
+    def first_death(self) -> str | None:
+        """Return the first rank that ended badly."""
+        return self._death
+
+
+def spoken(code: int) -> str:
+    """Return an exit code as Slurm would say it."""
+    return f"killed by {signal.Signals(-code).name}" if code < 0 else f"exited with code {code}"
+
+
+def _plain(code: int) -> int:
+    return 128 - code if code < 0 else code
+
+
+def _end(processes: list[subprocess.Popen[bytes]]) -> None:
+    living = [process for process in processes if process.poll() is None]
+    for process in living:
+        process.terminate()
+    deadline = time.monotonic() + GRACE_S
+    while any(process.poll() is None for process in living) and time.monotonic() < deadline:
+        time.sleep(0.1)
+    for process in living:
+        if process.poll() is None:
+            process.kill()
+            process.wait()

@@ -1,0 +1,82 @@
+"""The door check: what stands in the run directory is what was sealed."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+from forgia_hpc import provenance
+from forgia_hpc.errors import InputError, SealBrokenError
+from forgia_hpc.rundir import RunDir, read_json
+
+
+def check_seal(run: RunDir, digest: str | None) -> dict[str, Any]:
+    """Check config, inputs and code against the manifest, and the directory against its own record.
+
+    Returns the run's manifest.
+
+    Raises:
+        SealBrokenError: names every file that was edited, added or lost, or the place it was moved from.
+    """
+    try:
+        manifest, job = read_json(run.manifest), read_json(run.job)
+    except InputError as error:
+        raise SealBrokenError(f"{run.path}: not a whole run directory ({error})") from error
+    if Path(job["path"]) != run.path:
+        raise SealBrokenError(
+            f"{run.path}: moved; it was sealed as {job['path']}. Move it back, or submit again"
+        )
+    if digest and manifest["digest"] != digest:
+        raise SealBrokenError(
+            f"{run.manifest}: digest {manifest['digest'][:12]} is not the submitted {digest[:12]}"
+        )
+    problems = provenance.compare(manifest["code"], provenance.tree_digests(run.code))
+    sealed = manifest["files"]
+    found = {
+        name: provenance.sha256_file(run.path / name)
+        for name in sealed
+        if (run.path / name).is_file()
+    }
+    added = {
+        str(p.relative_to(run.path)): ""
+        for p in run.inputs.iterdir()
+        if str(p.relative_to(run.path)) not in sealed
+    }
+    problems += provenance.compare(sealed, {**found, **added})
+    if problems:
+        raise SealBrokenError(f"{run.path}: {'; '.join(problems)}")
+    return dict(manifest)
+
+
+def check_data(run: RunDir) -> int:
+    """Check every granted shard against its SHA-256 in the sealed grant; return the bytes read.
+
+    Raises:
+        SealBrokenError: names every shard that is gone, cut or edited.
+    """
+    path = run.inputs / "grant.json"
+    if not path.exists():
+        return 0
+    problems, total = [], 0
+    for granted in read_json(path)["contributions"]:
+        for shard in granted["shards"]:
+            file = Path(granted["directory"]) / shard["path"]
+            trouble = _shard_trouble(file, shard)
+            problems += [f"{file}: {trouble}"] if trouble else []
+            total += shard["bytes"]
+    if problems:
+        raise SealBrokenError(f"data changed since the submission: {'; '.join(problems)}")
+    return total
+
+
+def _shard_trouble(file: Path, shard: dict[str, Any]) -> str | None:
+    try:
+        size = file.stat().st_size
+        if size != shard["bytes"]:
+            return f"{size} bytes, sealed with {shard['bytes']}"
+        with file.open("rb") as opened:
+            found = hashlib.file_digest(opened, "sha256").hexdigest()
+    except OSError as error:
+        return f"cannot be read ({error.strerror})"
+    return None if found == shard["sha256"] else "content differs from the seal"

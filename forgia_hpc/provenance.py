@@ -1,0 +1,211 @@
+"""What a run is made of, as digests: files, the Python environment, the whole job."""
+
+from __future__ import annotations
+
+import base64
+import csv
+import hashlib
+import importlib.metadata
+import io
+import json
+import os
+import platform
+import re
+import sys
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from forgia_hpc.errors import SealBrokenError
+
+IGNORED_DIRECTORIES = frozenset(
+    {
+        ".git",
+        "__pycache__",
+        ".venv",
+        "venv",
+        "node_modules",
+        ".mypy_cache",
+        ".ruff_cache",
+        ".pytest_cache",
+        ".hypothesis",
+        "runs",
+        "_shipped",
+    }
+)
+# A sealed directory may be read by a whole project; what opens doors stays out of it.
+SECRET = re.compile(
+    r"(^\.env(\..*)?$)|(\.(pem|key|p12|pfx|kdbx)$)|(^id_(rsa|dsa|ecdsa|ed25519)$)|(^\.netrc$)|(^credentials(\..*)?$)",
+    re.IGNORECASE,
+)
+FILE_CAP = 10 * 2**20  # bytes; a bigger file is data, not code
+
+
+def sha256_file(path: Path) -> str:
+    """Return the SHA-256 of a file, in hex."""
+    with path.open("rb") as opened:
+        return hashlib.file_digest(opened, "sha256").hexdigest()
+
+
+def digest_of(content: object) -> str:
+    """Return the SHA-256 of the canonical JSON (sorted keys, no blanks) of `content`."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def files_to_seal(root: Path) -> tuple[list[Path], dict[str, str]]:
+    """Return the files of a source tree that go into the seal, and why each other one stays out.
+
+    Symbolic links that lead out of the tree stay out too: they would seal what was not meant.
+    """
+    kept: list[Path] = []
+    left_out: dict[str, str] = {}
+    for folder, folders, names in os.walk(root):
+        here = Path(folder)
+        for name in sorted(set(folders) & IGNORED_DIRECTORIES):
+            if name not in ("__pycache__", "_shipped"):
+                left_out[str((here / name).relative_to(root))] = "ignored directory"
+        folders[:] = sorted(set(folders) - IGNORED_DIRECTORIES)
+        for name in sorted(names):
+            path = here / name
+            reason = _left_out(path, root)
+            if reason:
+                left_out[str(path.relative_to(root))] = reason
+            else:
+                kept.append(path)
+    return kept, left_out
+
+
+def _left_out(path: Path, root: Path) -> str | None:
+    if SECRET.search(path.name):
+        return "may hold a secret"
+    if not path.resolve().is_relative_to(root.resolve()):
+        return "a link that leads out of the tree"
+    if not path.is_file():
+        return "no plain file"
+    if path.stat().st_size > FILE_CAP:
+        return f"over {FILE_CAP >> 20} MiB"
+    return None
+
+
+def tree_digests(root: Path) -> dict[str, str]:
+    """Return the SHA-256 of every file under `root`, by its path relative to it."""
+    return {
+        str(path.relative_to(root)): sha256_file(path)
+        for path in sorted(root.rglob("*"))
+        if path.is_file() and "__pycache__" not in path.parts
+    }
+
+
+def compare(sealed: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
+    """Return one line for each file that differs from what was sealed."""
+    changed = [
+        f"{name}: content differs from the seal"
+        for name in sealed
+        if name in found and found[name] != sealed[name]
+    ]
+    gone = [f"{name}: sealed, but not there" for name in sealed if name not in found]
+    added = [f"{name}: there, but not sealed" for name in found if name not in sealed]
+    return sorted([*changed, *gone, *added])
+
+
+def environment() -> dict[str, Any]:
+    """Return the interpreter and every installed package with its version and the digest of its RECORD."""
+    packages = {}
+    for package in importlib.metadata.distributions():
+        record = package.read_text("RECORD")
+        packages[package.name] = {
+            "version": package.version,
+            "record": hashlib.sha256(record.encode()).hexdigest() if record else None,
+        }
+    packages.pop("forgia_hpc", None)  # its code is sealed itself, wherever it was installed
+    return {
+        "python": platform.python_version(),
+        "machine": platform.machine(),
+        "packages": dict(sorted(packages.items())),
+    }
+
+
+def check_environment(sealed: Mapping[str, Any]) -> None:
+    """Compare the environment of this node with the sealed one.
+
+    Raises:
+        SealBrokenError: names every package that differs.
+    """
+    here = environment()
+    problems = [
+        f"{key}: sealed {sealed[key]}, here {here[key]}"
+        for key in ("python", "machine")
+        if sealed[key] != here[key]
+    ]
+    for name in sorted({*sealed["packages"], *here["packages"]}):
+        before, now = sealed["packages"].get(name), here["packages"].get(name)
+        if before != now:
+            problems.append(f"package {name}: sealed {_version(before)}, here {_version(now)}")
+    if problems:
+        raise SealBrokenError(
+            "the Python environment changed since the submission: " + "; ".join(problems)
+        )
+
+
+def _version(package: Mapping[str, Any] | None) -> str:
+    return (
+        f"{package['version']} (RECORD {str(package['record'])[:12]})"
+        if package
+        else "not installed"
+    )
+
+
+def check_imported_modules(code: Path) -> list[str]:
+    """Check the file of every module imported so far: under `code`, the standard library, or as in its RECORD.
+
+    Returns the modules that nothing vouches for (no RECORD lists them), for the record.
+
+    Raises:
+        SealBrokenError: a file differs from the RECORD of its package.
+    """
+    wanted = dict(_recorded())
+    unknown, broken = [], []
+    for name, path in _imported_files():
+        if path.is_relative_to(code):
+            continue
+        hash_of = wanted.get(path)
+        if hash_of is None:
+            if not _standard_library(path):
+                unknown.append(name)
+        elif hash_of != _record_hash(path):
+            broken.append(f"{path} (module {name})")
+    if broken:
+        raise SealBrokenError(
+            f"installed files were edited: {'; '.join(sorted(broken))} differ from their package's RECORD"
+        )
+    return sorted(unknown)
+
+
+def _imported_files() -> Iterable[tuple[str, Path]]:
+    for name, module in sorted(sys.modules.items()):
+        path = getattr(module, "__file__", None)
+        if isinstance(path, str) and Path(path).is_absolute() and Path(path).is_file():
+            yield name, Path(path)
+
+
+def _recorded() -> Iterator[tuple[Path, str]]:
+    """Yield (file, "sha256=…") of every installed file that a RECORD vouches for."""
+    for package in importlib.metadata.distributions():
+        record = package.read_text("RECORD")
+        if record:
+            root = Path(str(package.locate_file("")))
+            for row in csv.reader(io.StringIO(record)):
+                if len(row) >= 2 and row[1].startswith("sha256="):
+                    yield root / row[0], row[1]
+
+
+def _record_hash(path: Path) -> str:
+    with path.open("rb") as opened:
+        raw = hashlib.file_digest(opened, "sha256").digest()
+    return "sha256=" + base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def _standard_library(path: Path) -> bool:
+    library = Path(os.__file__).resolve().parent
+    return path.resolve().is_relative_to(library) and "site-packages" not in path.parts

@@ -1,0 +1,163 @@
+"""What a dataset directory says: contributors, channels, rates, gaps, splits, licences and short excerpts."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from forgia_hpc.data.card import Card, load_card
+from forgia_hpc.data.index import Index
+from forgia_hpc.data.layout import Channel, Split
+from forgia_hpc.data.manifest import Manifest, load_manifest
+from forgia_hpc.data.opened import OpenContribution
+from forgia_hpc.data.reader import open_dataset
+
+EXCERPT_STEPS = 240
+MOST_EXCERPTS = 400  # channels of a contribution with a plot; beyond, the page stays quick
+
+
+@dataclass(frozen=True, kw_only=True)
+class SplitFacts:
+    """How much of a contribution one split holds."""
+
+    split: Split
+    machines: int
+    segments: int
+    series: int
+    steps: int
+    values: int
+    bytes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ChannelFacts:
+    """One channel of a group, over all splits."""
+
+    channel: Channel
+    group: str
+    step_seconds: tuple[float, ...]  # each rate found
+    season_steps: int
+    valid: float | None  # share of the steps that hold a value
+    mean: float | None
+    low: float | None
+    high: float | None
+    excerpt: list[float | None]  # consecutive steps from the middle of the longest training segment
+
+
+@dataclass(frozen=True, kw_only=True)
+class ContributionFacts:
+    """One contribution."""
+
+    manifest: Manifest
+    card: Card
+    splits: list[SplitFacts]
+    channels: list[ChannelFacts]
+    machines: int
+    marks: dict[str, int]  # code → how often
+    first_ns: int | None
+    last_ns: int | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetFacts:
+    """A contribution, or a consortium of several."""
+
+    manifest: Manifest
+    card: Card
+    contributions: list[ContributionFacts]
+
+
+def read_dataset(directory: Path) -> DatasetFacts:
+    """Return what the dataset says.
+
+    Raises:
+        InputError: no dataset lies there.
+        SealBrokenError: a file is missing or altered; an excerpt's leaves are checked, not every byte.
+    """
+    manifest = load_manifest(directory)
+    with open_dataset(directory) as dataset:
+        contributions = [_contribution(source) for source in dataset.sources]
+    return DatasetFacts(manifest=manifest, card=load_card(directory), contributions=contributions)
+
+
+def _contribution(source: OpenContribution) -> ContributionFacts:
+    manifest, index = source.manifest, source.index
+    starts = [one.t_min_ns for one in manifest.shards if one.t_min_ns is not None]
+    ends = [one.t_max_ns for one in manifest.shards if one.t_max_ns is not None]
+    codes, counts = np.unique(index.marks["code"], return_counts=True)
+    return ContributionFacts(
+        manifest=manifest,
+        card=load_card(manifest.directory),
+        splits=[found for split in Split if (found := _split(manifest, index, split)) is not None],
+        channels=[_channel(source, number) for number in range(len(index.channels))],
+        machines=len(index.assets),
+        marks={
+            index.codes[code]: count
+            for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
+        },
+        first_ns=min(starts, default=None),
+        last_ns=max(ends, default=None),
+    )
+
+
+def _split(manifest: Manifest, index: Index, split: Split) -> SplitFacts | None:
+    shards = [entry for entry in manifest.shards if entry.split is split]
+    if not shards:
+        return None
+    numbers = [row for row in range(len(index.shards)) if index.split_of(row) is split]
+    mine = index.segments[np.isin(index.segments["shard"], numbers)]
+    return SplitFacts(
+        split=split,
+        machines=len(np.unique(mine["asset"])),
+        segments=sum(entry.segments for entry in shards),
+        series=sum(entry.series for entry in shards),
+        steps=sum(entry.steps for entry in shards),
+        values=sum(entry.values for entry in shards),
+        bytes=sum(entry.bytes for entry in shards),
+    )
+
+
+def _channel(source: OpenContribution, number: int) -> ChannelFacts:
+    index = source.index
+    entry = index.channels[number]
+    rows = np.flatnonzero(index.series["channel"] == number)
+    segments = index.segments[index.series["segment"][rows]]
+    stats = index.stats.reshape(len(index.shards), len(index.channels))[:, number]
+    stats = stats[stats["n"] > 0]
+    known, steps = int(stats["n"].sum()), int(segments["steps"].sum())
+    rates = sorted(
+        {
+            int(row["rate_den"]) / int(row["rate_num"])
+            for row in np.unique(segments[["rate_num", "rate_den"]])
+        }
+    )
+    return ChannelFacts(
+        channel=entry.channel,
+        group=index.groups[entry.group],
+        step_seconds=tuple(rates),
+        season_steps=index.season_steps[entry.group],
+        valid=known / steps if steps else None,
+        mean=float((stats["mean"] * stats["n"]).sum() / known) if known else None,
+        low=float(stats["min"].min()) if known else None,
+        high=float(stats["max"].max()) if known else None,
+        excerpt=_excerpt(source, rows) if number < MOST_EXCERPTS else [],
+    )
+
+
+def _excerpt(
+    source: OpenContribution, rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+) -> list[float | None]:
+    """Return consecutive steps from the middle of the longest series, of training where there is one."""
+    index = source.index
+    segments = index.segments[index.series["segment"][rows]]
+    training = np.array([index.split_of(int(shard)) is Split.train for shard in segments["shard"]])
+    if not len(rows):
+        return []
+    longest = int(np.argmax(segments["steps"] + (training * int(segments["steps"].max() + 1))))
+    steps = int(segments["steps"][longest])
+    length = min(EXCERPT_STEPS, steps)
+    start = np.array([(steps - length) // 2], np.int64)
+    values = source.gather(rows[longest : longest + 1], start, length)[0]
+    return [float(value) if np.isfinite(value) else None for value in values]

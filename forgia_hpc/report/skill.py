@@ -1,0 +1,208 @@
+"""Skill against the baseline: dots with intervals, one panel a split; and the table of the scores."""
+
+from __future__ import annotations
+
+from forgia_hpc.report.evaluation import Evaluation, Score, Skill
+from forgia_hpc.report.figures import count, percent, significant, words
+from forgia_hpc.report.markup import Safe, join, table, tag
+from forgia_hpc.report.svg import Frame, nice_ticks, panel
+
+METRICS = {"sql": "scaled quantile loss", "mase": "mean absolute scaled error"}
+ROW_PX = 38.0
+WORST = -1.0  # a dot further left is drawn at the edge: the number beside it still says all
+
+
+def interval(one: Skill) -> str:
+    """Return the interval in words, or an empty string; the evaluation's are of 95 %."""
+    if one.low is None or one.high is None:
+        return ""
+    return f"{percent(one.low)} to {percent(one.high)}"
+
+
+def skill_panels(judged: Evaluation) -> list[Safe]:
+    """Return one panel a split, of the first metric that has skills."""
+    metric = first_metric(judged)
+    chosen = [one for one in judged.skill if one.metric == metric]
+    splits = list(dict.fromkeys(one.split for one in chosen))
+    if len(splits) > 1 and {one.contribution for one in chosen if one.split == "all"} == {"all"}:
+        splits.remove("all")  # a panel of one row; the headline and the table say it
+    limits = _limits(chosen)
+    return [
+        _panel(split, [one for one in chosen if one.split == split], limits) for split in splits
+    ]
+
+
+def first_metric(judged: Evaluation) -> str:
+    """Return the metric shown: sql where it is there."""
+    metrics = list(dict.fromkeys(one.metric for one in judged.skill))
+    return "sql" if "sql" in metrics else next(iter(metrics), "")
+
+
+def _limits(chosen: list[Skill]) -> tuple[float, float]:
+    seen = [
+        value for one in chosen for value in (one.skill, one.low, one.high) if value is not None
+    ]
+    return max(min([*seen, -0.1]), WORST) - 0.03, min(max([*seen, 0.1]), 1.0) + 0.03
+
+
+def _panel(split: str, chosen: list[Skill], limits: tuple[float, float]) -> Safe:
+    names = dict.fromkeys(one.contribution for one in chosen)
+    rows = sorted(names, key=lambda name: name != "all")  # the whole first, the rest as it comes
+    frame = Frame(
+        limits,
+        (0, 1),
+        height=ROW_PX * len(rows) + 56,
+        left=166,
+        right=24,
+        top=22,
+        bottom=34,
+    )
+    _axis(frame)
+    says = []
+    for index, name in enumerate(rows):
+        level = frame.top + ROW_PX * (index + 0.5)
+        label = "all contributions" if name == "all" else words(name)
+        frame.text(
+            frame.left - 12,
+            level + 4.5,
+            _short(label),
+            "name whole" if name == "all" else "name",
+            "end",
+        )
+        ordered = sorted(
+            (one for one in chosen if one.contribution == name), key=lambda o: o.method == "model"
+        )
+        for one in ordered:
+            _dot(frame, level, one, lone=len(ordered) == 1)
+            says.append(f"{label}, {words(one.method)}: {percent(one.skill, sign=True)}")
+    title = "All splits" if split == "all" else words(split).capitalize()
+    return panel(frame.draw(f"{title}. " + "; ".join(says) + "."), title)
+
+
+def _short(name: str, most: int = 20) -> str:
+    return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def _axis(frame: Frame) -> None:
+    base = frame.height - frame.bottom
+    for value in nice_ticks(*frame.x_range, 5):
+        at = frame.x(value)
+        frame.rule(at, frame.top, at, base, "zero" if value == 0 else "grid")
+        frame.text(at, base + 17, percent(value, sign=value != 0), anchor="middle")
+    zero = frame.x(0)
+    frame.text(zero - 6, frame.top - 8, "← worse", anchor="end")
+    frame.text(zero + 6, frame.top - 8, "better →")
+
+
+def _dot(frame: Frame, level: float, one: Skill, *, lone: bool) -> None:
+    low, high = frame.x_range
+    is_model = one.method == "model"
+    class_ = "model" if is_model else "other"
+    level += 0 if lone else (-7 if is_model else 8)
+    if one.low is not None and one.high is not None:
+        ends = [frame.x(min(max(value, low), high)) for value in (one.low, one.high)]
+        frame.rule(ends[0], level, ends[1], level, f"whisker {class_}")
+    at = frame.x(min(max(one.skill, low), high))
+    tip = f"{words(one.method)}: {percent(one.skill, sign=True)}"
+    if interval(one):
+        tip += f", 95 % interval {interval(one)}"
+    frame.pieces.append(
+        tag(
+            "circle",
+            tag("title", tip),
+            cx=f"{at:.1f}",
+            cy=f"{level:.1f}",
+            r="5.5" if is_model else "4",
+            class_=f"dot {class_}",
+        )
+    )
+    if is_model:
+        _value(frame, level + 4.5, one)
+
+
+def _value(frame: Frame, level: float, one: Skill) -> None:
+    """Write the skill beside its interval: on the right, or on the left where there is no room."""
+    low, high = frame.x_range
+    ends = [value for value in (one.skill, one.low, one.high) if value is not None]
+    right = frame.x(min(max(*ends, low), high)) + 10
+    left = frame.x(max(min(*ends, high), low)) - 10
+    words_ = percent(one.skill, sign=True)
+    if right + 44 < frame.width:
+        frame.text(right, level, words_, "value")
+    else:
+        frame.text(left, level, words_, "value", "end")
+
+
+def skill_table(judged: Evaluation) -> Safe:
+    """Return every skill with its interval, as a table."""
+    rows: list[list[object]] = [
+        [
+            words(one.contribution),
+            words(one.split),
+            words(one.method),
+            words(one.against),
+            one.metric.upper(),
+            percent(one.skill, sign=True),
+            interval(one) or "–",
+        ]
+        for one in judged.skill
+    ]
+    head = ["Contribution", "Split", "Method", "Against", "Metric", "Skill", "95 % interval"]
+    return table("Skill against the baseline", head, rows, text_columns=5)
+
+
+def best_scores(scores: list[Score]) -> set[int]:
+    """Return the indices of the scores with the least SQL (else MASE) of their contribution and split."""
+    groups: dict[tuple[str, str], list[int]] = {}
+    for index, one in enumerate(scores):
+        groups.setdefault((one.contribution, one.split), []).append(index)
+    best = set()
+    for members in groups.values():
+        for metric in ("sql", "mase"):
+            known = {
+                index: value
+                for index in members
+                if (value := getattr(scores[index], metric)) is not None
+            }
+            if known:
+                best.add(min(known, key=lambda index: known[index]))
+                break
+    return best
+
+
+def levels(scores: list[Score]) -> list[float]:
+    """Return the coverage levels of all the scores."""
+    return sorted({level for one in scores for level in one.coverage})
+
+
+def score_cells(one: Score, covered: list[float]) -> list[str]:
+    """Return the cells of one score after its names: windows, series, errors, coverage."""
+    return [
+        *("–" if value is None else count(value) for value in (one.windows, one.series)),
+        *("–" if value is None else significant(value) for value in (one.sql, one.mase)),
+        *(percent(one.coverage[level]) if level in one.coverage else "–" for level in covered),
+    ]
+
+
+def score_head(covered: list[float]) -> list[str]:
+    """Return the heads of `score_cells`."""
+    return ["Windows", "Series", "SQL", "MASE", *(f"in {percent(level)}" for level in covered)]
+
+
+def score_table(scores: list[Score]) -> Safe:
+    """Return the scores as a table; the best method of each group is marked."""
+    covered, best = levels(scores), best_scores(scores)
+    rows: list[list[object]] = []
+    for index, one in enumerate(scores):
+        method: object = words(one.method)
+        if index in best:
+            method = join(tag("b", method), tag("span", " best", class_="best"))
+        before = scores[index - 1] if index else None
+        names = [words(one.contribution), words(one.split)]
+        if before and (before.contribution, before.split) == (one.contribution, one.split):
+            names = [
+                tag("span", name, class_="unseen") for name in names
+            ]  # read aloud, not repeated
+        rows.append([*names, method, *score_cells(one, covered)])
+    head = ["Contribution", "Split", "Method", *score_head(covered)]
+    return table("Scores of each method", head, rows, text_columns=3)

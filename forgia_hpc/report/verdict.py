@@ -1,0 +1,102 @@
+"""One sentence: what was done with what, where it stands, and what came out."""
+
+from __future__ import annotations
+
+from forgia_hpc.report.facts import RunFacts, at
+from forgia_hpc.report.figures import count, number, percent, words
+from forgia_hpc.report.progress import Progress
+from forgia_hpc.report.skill import METRICS, interval
+from forgia_hpc.report.standing import Standing, error_of
+
+
+def model_name(facts: RunFacts) -> str:
+    """Return the model's name: as judged, else as asked."""
+    judged = facts.evaluation.model if facts.evaluation else {}
+    return str(judged.get("name") or facts.asked("model.name") or "a model")
+
+
+def parameters(facts: RunFacts) -> float | None:
+    """Return how many parameters the model has."""
+    judged = facts.evaluation.model if facts.evaluation else {}
+    for value in (judged.get("parameters"), at(facts.result, "parameters")):
+        if (known := number(value)) is not None:
+            return known
+    return None
+
+
+def dataset_name(facts: RunFacts) -> str:
+    """Return the dataset with its version where one is known."""
+    if facts.evaluation and facts.evaluation.dataset:
+        return facts.evaluation.dataset
+    name, version = facts.dataset.get("name"), facts.dataset.get("version")
+    if isinstance(name, str) and isinstance(version, str):
+        return f"{name}@{version[:12]}"
+    return str(facts.asked("data.dataset") or "a dataset")
+
+
+def kind(facts: RunFacts) -> str:
+    """Return the KIND of the job: from the config, else from the run's name."""
+    parts = facts.name.split("-")
+    guess = parts[2] if len(parts) == 4 else "unknown"
+    return str(facts.config.get("kind") or guess)
+
+
+def verdict(facts: RunFacts, figures: Progress, state: Standing) -> str:
+    """Return the sentence."""
+    if kind(facts) == "train":
+        return _training(facts, figures, state)
+    if kind(facts) == "evaluate" and facts.evaluation:
+        return f"{model_name(facts)} was judged on {dataset_name(facts)}: {skill_words(facts)}."
+    job = "This job" if kind(facts) == "unknown" else f"The {kind(facts)} job"
+    return f"{job} {_ending(facts, state)}."
+
+
+def _training(facts: RunFacts, figures: Progress, state: Standing) -> str:
+    model, dataset = model_name(facts), dataset_name(facts)
+    if state.word == "finished":
+        steps = f" for {count(figures.steps)} steps" if figures.steps is not None else ""
+        return f"{model} was trained on {dataset}{steps}: {skill_words(facts)}."
+    if state.word == "started":
+        judging = figures.judged and (
+            f"judging, {figures.judged[0]:.0f} of {figures.judged[1]:.0f} windows"
+        )
+        return f"{model} on {dataset}: {judging or _place(figures)}, and no ending is recorded."
+    return f"The training of {model} on {dataset} {_ending(facts, state, _place(figures))}."
+
+
+def _place(figures: Progress) -> str:
+    if figures.steps is None:
+        return "no step is recorded"
+    planned = f" of {count(figures.planned)}" if figures.planned is not None else ""
+    return f"step {figures.steps:.0f}{planned}"
+
+
+def _ending(facts: RunFacts, state: Standing, place: str = "") -> str:
+    at_place = f" at {place}" if place.startswith("step") else ""
+    error = error_of(facts).strip().splitlines()
+    why = f": {error[-1][:240].rstrip('.')}" if error else ""
+    endings = {
+        "finished": "finished",
+        "failed": f"failed{at_place}{why}",
+        "stopped": f"stopped{at_place} and can go on",
+        "cancelled": f"was cancelled{at_place}",
+        "submitted": "is submitted; nothing of it has started",
+        "sealed": "is sealed; it was not submitted",
+        "started": "has started, and no ending is recorded",
+    }
+    return endings.get(state.word, "left no event, no metrics and no result here")
+
+
+def skill_words(facts: RunFacts) -> str:
+    """Return how the model compares with the baseline, in words that its interval allows."""
+    best = facts.evaluation.headline() if facts.evaluation else None
+    if best is None:
+        return "it was not judged against a baseline over all its data"
+    baseline = words(best.against)
+    metric = METRICS.get(best.metric, best.metric)
+    between = f" (95 % interval {interval(best)})" if interval(best) else ""
+    skill = f"skill {percent(best.skill, sign=True)}{between}"
+    if best.low is not None and best.high is not None and best.low <= 0 <= best.high:
+        return f"its {metric} cannot be told apart from the {baseline}, {skill}"
+    word = "lower" if best.skill >= 0 else "higher"
+    return f"its {metric} is {percent(abs(best.skill))} {word} than the {baseline}, {skill}"
