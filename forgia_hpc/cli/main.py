@@ -70,7 +70,7 @@ def main() -> None:
     """Run the command line; expected errors are one line each, with their own exit code."""
     code: Any
     try:
-        code = forgia(standalone_mode=False)
+        code = forgia(prog_name="forgia", standalone_mode=False)
     except ForgiaError as error:
         tell_error(error)
         code = error.exit_code

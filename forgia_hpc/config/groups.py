@@ -12,7 +12,8 @@ from forgia_hpc.schema.job import JOBS, Kind
 def groups(kind: Kind) -> dict[str, list[str]]:
     """Return the options of every config group that this KIND uses."""
     found = {}
-    for name in (*(entry.name for entry in fields(JOBS[kind])), "experiment"):
+    names = [entry.name for entry in fields(JOBS[kind])]
+    for name in [*names, "experiment"] if kind is Kind.train else names:
         options = sources.named("configs", f"{name}/*.yaml")
         if options:
             found[name] = sorted(options)

@@ -5,19 +5,21 @@ Shapes as in metrics.py: context (series, time), forecasts (series, quantile, ho
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from forgia_hpc.evaluate.metrics import Array, usable_season
+from forgia_hpc.evaluate.metrics import Array, Ints, usable_season
 
 CLIP = 10.0  # scaled units; a target far outside its context must not decide a least-squares fit
 PENALTIES = (1.0, 10.0, 100.0, 1000.0)
+LAGS = 256  # newest steps of the context that a linear forecast looks at
+ROWS = 50  # fewer usable training rows are no fit
 
 
-def seasonal_naive(context: Array, season: NDArray[np.int64], horizon: int, levels: Array) -> Array:
+def seasonal_naive(context: Array, season: Ints, horizon: int, levels: Array) -> Array:
     """Repeat the last season, with Gaussian bands that widen by the square root of the seasons ahead.
 
     sigma(h) = sigma * sqrt(floor((h - 1) / season) + 1), with sigma² the mean squared seasonal residual of
@@ -46,42 +48,68 @@ def _last_season(row: Array, lag: int) -> Array:
 
 @dataclass(frozen=True)
 class LinearForecast:
-    """Every step of the horizon as a linear function of the scaled context (compare NLinear, arXiv 2205.13504)."""
+    """Every step of the horizon as a linear function of the scaled context and its seasonal naive forecast.
 
-    weights: Array  # (time + 1, horizon); the last row is the intercept
+    Compare NLinear (arXiv 2205.13504). The naive forecast is among the inputs because a machine with a cycle
+    that no training machine had is beyond any fixed function of the lags.
+    """
+
+    weights: Array  # (lag + horizon + 1, horizon); the last row is the intercept
     residual: Array  # (quantile, horizon), scaled units, of windows that were not fitted
 
-    def forecast(self, context: Array) -> Array:
+    def forecast(self, context: Array, season: Ints) -> Array:
         """Return (series, quantile, horizon) in physical units; a constant context is continued as it is."""
-        scaled, last, spread = _scaled(context)
-        centre = _with_one(scaled) @ self.weights
+        inputs, last, spread = _inputs(context, season, self.weights.shape[1])
+        centre = inputs @ self.weights
         bands = np.sort(centre[:, None, :] + self.residual[None], axis=1)
         return last[:, None, None] + bands * spread[:, None, None]
 
 
-def fit_linear(context: Array, target: Array, levels: Array) -> LinearForecast | None:
-    """Fit by ridge regression on the first four fifths of the rows.
+def fit_channels(
+    channels: Sequence[str], context: Array, season: Ints, target: Array, levels: Array
+) -> dict[str, LinearForecast]:
+    """Return a linear forecast for each channel name that has enough rows.
 
-    The rest choose the penalty and give the residual quantiles. Returns None where fewer than 50 rows are usable.
+    Per channel, because one map for a motor's current and an oil's temperature fits neither.
     """
-    scaled, last, spread = _scaled(context)
+    found = {}
+    for channel in dict.fromkeys(channels):
+        rows = [at for at, name in enumerate(channels) if name == channel]
+        fitted = fit_linear(context[rows], season[rows], target[rows], levels)
+        if fitted:
+            found[channel] = fitted
+    return found
+
+
+def fit_linear(context: Array, season: Ints, target: Array, levels: Array) -> LinearForecast | None:
+    """Fit by ridge regression on all rows; None where fewer than ROWS rows are usable.
+
+    A fit on the first four fifths, tried on the last one, chooses the penalty and gives the residual quantiles.
+    """
+    inputs, last, spread = _inputs(context, season, target.shape[1])
     with np.errstate(divide="ignore", invalid="ignore"):
         wanted = np.clip((target - last[:, None]) / spread[:, None], -CLIP, CLIP)
     usable = (spread > 0) & (np.isfinite(wanted).mean(axis=1) > 0.8)
-    if usable.sum() < 50:
+    if usable.sum() < ROWS:
         return None
-    inputs, wanted = _with_one(scaled[usable]), wanted[usable]
+    inputs, wanted = inputs[usable], wanted[usable]
     cut = len(inputs) * 4 // 5
-    fitted = [_ridge(inputs[:cut], _filled(wanted[:cut]), penalty) for penalty in PENALTIES]
-    left = [wanted[cut:] - inputs[cut:] @ weights for weights in fitted]
-    best = int(np.argmin([np.nanmean(np.abs(rest)) for rest in left]))
-    # A step that no kept row measured has no residual: give it the quantiles of all steps together.
-    overall: Array = np.nanquantile(left[best], levels)
-    per_step = [
-        np.nanquantile(step, levels) if np.isfinite(step).any() else overall
-        for step in left[best].T
+    left = [
+        wanted[cut:] - inputs[cut:] @ _ridge(inputs[:cut], _filled(wanted[:cut]), penalty)
+        for penalty in PENALTIES
     ]
-    return LinearForecast(weights=fitted[best], residual=np.stack(per_step, axis=1))
+    best = int(np.argmin([np.nanmean(np.abs(rest)) for rest in left]))
+    weights = _ridge(inputs, _filled(wanted), PENALTIES[best])
+    return LinearForecast(weights=weights, residual=_quantiles(left[best], levels))
+
+
+def _quantiles(residual: Array, levels: Array) -> Array:
+    """Return (quantile, horizon); a step that no row measured takes the quantiles of all steps together."""
+    overall: Array = np.nanquantile(residual, levels)
+    per_step = [
+        np.nanquantile(step, levels) if np.isfinite(step).any() else overall for step in residual.T
+    ]
+    return np.stack(per_step, axis=1)
 
 
 def _ridge(inputs: Array, wanted: Array, penalty: float) -> Array:
@@ -90,15 +118,21 @@ def _ridge(inputs: Array, wanted: Array, penalty: float) -> Array:
     return np.asarray(np.linalg.lstsq(inputs.T @ inputs + shrink, inputs.T @ wanted, rcond=None)[0])
 
 
-def _scaled(context: Array) -> tuple[Array, Array, Array]:
-    """Return the filled context minus its last value over its spread, and both; spread 0 where it is constant."""
-    filled = _filled(context)
+def _inputs(context: Array, season: Ints, horizon: int) -> tuple[Array, Array, Array]:
+    """Return (series, lag + horizon + 1) in units of each context's spread around its last value, and both.
+
+    The spread is 0 where the context is constant.
+    """
+    filled = _filled(context[:, -LAGS:])
     last = filled[:, -1]
     spread = filled.std(axis=1)
     flat = spread <= 1e-9 * np.abs(last)
-    spread = np.where(flat, 0.0, spread)
-    scaled = (filled - last[:, None]) / np.where(flat | (spread == 0), 1.0, spread)[:, None]
-    return np.clip(scaled, -CLIP, CLIP), last, spread
+    naive = seasonal_naive(context, season, horizon, np.array([0.5]))[:, 0]
+    both = np.concatenate([filled, naive], axis=1) - last[:, None]
+    scaled = np.nan_to_num(both / np.where(flat, 1.0, spread)[:, None], nan=0.0)
+    clipped = np.clip(scaled, -CLIP, CLIP)
+    inputs = np.concatenate([clipped, np.ones((len(filled), 1))], axis=1)
+    return inputs, last, np.where(flat, 0.0, spread)
 
 
 def _filled(rows: Array) -> Array:
@@ -108,7 +142,3 @@ def _filled(rows: Array) -> Array:
     first = np.argmax(known, axis=1)
     index = np.where(newest >= 0, newest, first[:, None])
     return np.nan_to_num(np.take_along_axis(rows, index, axis=1), nan=0.0)
-
-
-def _with_one(rows: Array) -> Array:
-    return np.concatenate([rows, np.ones((len(rows), 1))], axis=1)

@@ -12,16 +12,16 @@ from forgia_hpc.data.layout import Split
 from forgia_hpc.data.reader import Dataset
 from forgia_hpc.data.windows import Batch, WindowIndex
 from forgia_hpc.errors import JobFailedError
-from forgia_hpc.evaluate.baselines import LinearForecast, fit_linear, seasonal_naive
-from forgia_hpc.evaluate.metrics import Array, figures, seasonal_error
+from forgia_hpc.evaluate.baselines import LinearForecast, fit_channels, seasonal_naive
+from forgia_hpc.evaluate.metrics import Array, Ints, figures, seasonal_error
 from forgia_hpc.evaluate.skill import Judged
-from forgia_hpc.evaluate.windows import Chunk, Ints, training_rows
+from forgia_hpc.evaluate.windows import Chunk, training_rows
 from forgia_hpc.schema.data import Data
 
 # context (series, time) and group (series,) and horizon → (series, quantile, horizon), all float64
 Forecast = Callable[[Array, Ints, int], Array]
 
-TRAINING_WINDOWS = 512  # of a contribution, for the linear baseline
+TRAINING_WINDOWS = 1024  # of a contribution, for the linear baseline
 SHOWN_CONTEXT = 128  # steps of an example
 SHOWN_LEVELS = (0.1, 0.5, 0.9)
 
@@ -35,7 +35,9 @@ class Judge:
     levels: Array
     coverage: list[float]
     model: Forecast
-    linear: dict[str, LinearForecast]  # per contribution; one that could not be fitted is not there
+    linear: dict[
+        str, dict[str, LinearForecast]
+    ]  # contribution → channel; what could not be fitted is not there
 
     def chunk(self, index: WindowIndex, chunk: Chunk) -> tuple[list[Judged], list[dict[str, Any]]]:
         """Return the figures of every window of a chunk, and its examples."""
@@ -73,7 +75,15 @@ class Judge:
             "seasonal_naive": seasonal_naive(context, batch.season, horizon, self.levels),
         }
         if name in self.linear:
-            found["linear"] = self.linear[name].forecast(context)
+            found["linear"] = self._linear(name, batch, context, found["seasonal_naive"])
+        return found
+
+    def _linear(self, name: str, batch: Batch, context: Array, instead: Array) -> Array:
+        """Return the linear forecast; a channel that has none (it was constant in training) takes `instead`."""
+        found = instead.copy()
+        for channel, linear in self.linear[name].items():
+            rows = np.array([at for at, one in enumerate(batch.channel) if one == channel], int)
+            found[rows] = linear.forecast(context[rows], batch.season[rows])
         return found
 
     def _example(
@@ -107,13 +117,17 @@ class Judge:
 
 def fit_baselines(
     dataset: Dataset, names: tuple[str, ...], data: Data, levels: Array
-) -> tuple[dict[str, LinearForecast], list[str]]:
-    """Return the linear forecast of each contribution, and a sentence for each that has none."""
+) -> tuple[dict[str, dict[str, LinearForecast]], list[str]]:
+    """Return the linear forecasts of each contribution, and a sentence for each that has none."""
     found, notes = {}, []
     for name in names:
         rows = training_rows(dataset, name, data, TRAINING_WINDOWS)
-        fitted = rows and fit_linear(
-            rows.context.astype(np.float64), rows.target.astype(np.float64), levels
+        fitted = rows and fit_channels(
+            rows.channel,
+            rows.context.astype(np.float64),
+            rows.season,
+            rows.target.astype(np.float64),
+            levels,
         )
         if fitted:
             found[name] = fitted

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+Ints = NDArray[np.int64]
 
 
 def quantile_loss(truth: Array, predicted: Array, levels: Array) -> Array:
@@ -24,7 +25,7 @@ def quantile_loss(truth: Array, predicted: Array, levels: Array) -> Array:
     return 2 * np.maximum(level * error, (level - 1) * error)
 
 
-def usable_season(context: Array, season: NDArray[np.int64]) -> NDArray[np.int64]:
+def usable_season(context: Array, season: Ints) -> Ints:
     """Return the season of each series, or 1 where the context holds no pair of measured steps a season apart.
 
     Source: gluonts seasonal_error reverts to 1 where the context is no longer than a season.
@@ -38,7 +39,7 @@ def usable_season(context: Array, season: NDArray[np.int64]) -> NDArray[np.int64
     )
 
 
-def seasonal_error(context: Array, season: NDArray[np.int64]) -> Array:
+def seasonal_error(context: Array, season: Ints) -> Array:
     """Return (series,): mean |y(t) - y(t - season)| of the context; NaN where it is undefined or zero.
 
     Source: gluonts.evaluation.metrics.calculate_seasonal_error. A series that repeats itself exactly has

@@ -7,119 +7,206 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import time
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import torch
 
 from forgia_hpc.data.reader import Dataset, open_dataset
-from forgia_hpc.data.windows import WindowIndex
-from forgia_hpc.errors import InputError, Problem, StoppedError
+from forgia_hpc.errors import InputError, Problem, SealBrokenError
+from forgia_hpc.evaluate.dealing import Dealing
 from forgia_hpc.evaluate.judge import Forecast, Judge, fit_baselines
-from forgia_hpc.evaluate.metrics import Array, Figures
+from forgia_hpc.evaluate.metrics import Array, Ints
+from forgia_hpc.evaluate.notes import notes_on
 from forgia_hpc.evaluate.skill import Judged, score_rows, skill_rows
 from forgia_hpc.evaluate.watch import watch, watched
-from forgia_hpc.evaluate.windows import Chunk, Ints, chunks, parse_splits
-from forgia_hpc.metrics import MetricsFile
+from forgia_hpc.evaluate.windows import Chunk, chunks, parse_splits
 from forgia_hpc.rundir import RunDir, read_json, write_json
 from forgia_hpc.runtime import artefact
+from forgia_hpc.runtime.artefact import ModelFacts
 from forgia_hpc.runtime.stop import StopFlag
 from forgia_hpc.runtime.world import World
 from forgia_hpc.schema.job import EvaluateJob, TrainJob
 
 FORMAT = "forgia.evaluation/1"
 
-Item = TypeVar("Item")
-
-
-@dataclass(frozen=True)
-class Ranks:
-    """This rank, its peers, the wish to stop, and where progress is told."""
-
-    world: World
-    stop: StopFlag
-    metrics: Path
-
-    def dealt(self, items: Sequence[Item], work: Callable[[Item], Any], what: str) -> list[Any]:
-        """Do every item once over all ranks and return, on rank 0, the results in the order of the items.
-
-        Raises:
-            StoppedError: some rank was asked to stop; evaluation starts anew next time.
-        """
-        size, mine = self.world.size, []
-        for first in range(0, len(items), size):
-            if self.world.any(self.stop.requested):
-                raise StoppedError(f"stopped while judging: {first} of {len(items)} {what} done")
-            if first + self.world.rank < len(items):
-                number = first + self.world.rank
-                mine.append((number, work(items[number])))
-            self._tell(min(first + size, len(items)), len(items), what)
-        parts = self.world.gather(mine) or []
-        return [result for _, result in sorted(pair for part in parts for pair in part)]
-
-    def _tell(self, done: int, of: int, what: str) -> None:
-        if self.world.is_root:
-            with MetricsFile(self.metrics) as metrics:
-                metrics.append(done, phase="evaluate", of=of, what=what)
+Document = dict[str, Any]
 
 
 def evaluate(
     job: TrainJob | EvaluateJob, run: RunDir, world: World, stop: StopFlag
 ) -> dict[str, Any]:
-    """Judge the model of this run (or of job.evaluate.run) and write output/evaluation.json.
+    """Judge the model of this run (or of job.evaluate.run), write output/evaluation.json, return its headline.
 
     Raises:
         StoppedError: asked to stop before it was done.
-        InputError: no model, no such split, nothing to judge.
-        SealBrokenError: model or data differ from what was saved.
+        InputError: no model, no such split, no window to judge.
+        SealBrokenError: model or data differ from what was sealed.
     """
     began = time.monotonic()
-    splits = parse_splits(job.evaluate.splits)
-    directory = _model_directory(job, run)
+    directory = model_directory(job, run)
     facts = artefact.read_facts(directory)
-    levels = _levels(facts.quantiles)
-    ranks = Ranks(world, stop, run.metrics)
-    with open_dataset(read_json(run.inputs / "grant.json"), verify=job.data.verify) as dataset:
-        indexes = [dataset.windows(split, job.data) for split in splits]
-        names = indexes[0].names
-        linear, notes = fit_baselines(dataset, names, job.data, levels)
-        model = _forecast_of(artefact.load(directory, _device(world)))
-        judge = Judge(dataset, job.data, levels, job.evaluate.coverage, model, linear)
-        judged, examples = _judge_all(job, indexes, judge, ranks)
-        anomaly = []
-        if job.evaluate.anomaly:
-            items, left_out = watched(dataset, names, splits, job.data)
-            notes += left_out
-            anomaly = ranks.dealt(
-                items, lambda item: watch(dataset, item, job.data, levels, model), "segments"
-            )
-        notes += _notes(indexes, judged, job.evaluate.coverage, levels)
-    summary: dict[str, Any] = {}
-    if world.is_root:
+    grant = read_json(run.inputs / "grant.json")
+    with open_dataset(grant, verify=job.data.verify) as dataset:
+        model = forecast_of(artefact.load(directory, device_of(world)))
+        dataset_name = grant.get("identifier") or _identifier(dataset)
         content = {
             "format": FORMAT,
-            "dataset": facts.dataset or _dataset_name(dataset),
-            "model": {
-                "name": facts.name,
-                "family": facts.family,
-                "parameters": facts.parameters,
-                "quantiles": list(facts.quantiles),
-            },
+            "dataset": dataset_name,
+            "model": _described(facts),
             "context": job.data.context,
             "horizon": job.data.horizon,
-            "scores": score_rows(judged, job.evaluate.coverage),
-            "skill": skill_rows(judged),
-            "examples": examples,
-            "anomaly": anomaly,
-            "notes": notes,
+            **_judge(job, dataset, model, facts, (run, world, stop)),
         }
-        run.output.mkdir(parents=True, exist_ok=True)
+    headline = None
+    if world.is_root:
+        run.output.mkdir(exist_ok=True)
         write_json(run.output / "evaluation.json", content)
-        summary = _summary(content, len(judged), time.monotonic() - began)
-    told: dict[str, Any] = world.broadcast(summary)
+        headline = {**_headline(content), "seconds": round(time.monotonic() - began, 3)}
+    told: dict[str, Any] = world.broadcast(headline)
     return told
+
+
+def _judge(
+    job: TrainJob | EvaluateJob,
+    dataset: Dataset,
+    model: Forecast,
+    facts: ModelFacts,
+    where: tuple[RunDir, World, StopFlag],
+) -> Document:
+    """Return scores, skill, examples, anomaly and notes; complete on rank 0 only."""
+    run, world, stop = where
+    wish, data = job.evaluate, job.data
+    levels = _levels(facts)
+    splits = parse_splits(wish.splits)
+    indexes = {split: dataset.windows(split, data) for split in splits}
+    names = next(iter(indexes.values())).names
+    work = [
+        chunk
+        for index in indexes.values()
+        for chunk in chunks(index, wish.max_windows, wish.examples)
+    ]
+    _some_windows(work, data.dataset, wish.splits)
+    items, left_out = watched(dataset, names, splits, data) if wish.anomaly else ([], [])
+    total = sum(len(chunk.windows) for chunk in work) + len(items)
+    dealing = Dealing(world, stop, run.metrics, total)
+    linear, unfitted = fit_baselines(dataset, names, data, levels)
+    judge = Judge(dataset, data, levels, wish.coverage, model, linear)
+
+    def forecast(chunk: Chunk) -> Document:
+        judged, examples = judge.chunk(indexes[chunk.split], chunk)
+        return {"judged": [one.as_json() for one in judged], "examples": examples}
+
+    done = dealing.each(work, forecast, lambda chunk: len(chunk.windows))
+    anomaly = dealing.each(
+        items, lambda item: watch(dataset, item, data, levels, model), lambda _: 1
+    )
+    judged = [Judged.from_json(row) for part in done for row in part["judged"]]
+    return {
+        "scores": score_rows(judged, wish.coverage),
+        "skill": skill_rows(judged),
+        "examples": [example for part in done for example in part["examples"]],
+        "anomaly": anomaly,
+        "notes": notes_on(indexes, judged, wish.coverage) + unfitted + left_out,
+    }
+
+
+def model_directory(job: TrainJob | EvaluateJob, run: RunDir) -> Path:
+    """Return where the model lies; an evaluate job's must still be the one that was sealed.
+
+    Raises:
+        SealBrokenError: it was replaced after the job was submitted.
+    """
+    # A name means a run beside ours; joining an absolute path keeps the path.
+    source = run.path.parent / job.evaluate.run if job.evaluate.run else run.path
+    directory = source / "output" / "model"
+    sealed = run.inputs / "model.json"
+    for name, digest in (read_json(sealed)["files"] if sealed.exists() else {}).items():
+        path = directory / name
+        found = hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else "nothing"
+        if found != digest:
+            raise SealBrokenError(f"{path} is not the file that was sealed with this job")
+    return directory
+
+
+def forecast_of(module: torch.nn.Module) -> Forecast:
+    """Return a function in numpy, float64, around a module's forecast in float32 on its own device."""
+    device = next(module.parameters()).device
+
+    def forecast(context: Array, group: Ints, horizon: int) -> Array:
+        with torch.inference_mode():
+            found = module.forecast(
+                torch.as_tensor(context, dtype=torch.float32, device=device),
+                torch.as_tensor(group, device=device),
+                horizon,
+            )
+        values: Array = found.double().cpu().numpy()
+        return values
+
+    return forecast
+
+
+def device_of(world: World) -> torch.device:
+    """Return this rank's GPU, or the CPU where the cluster's profile says so or there is none."""
+    if os.environ.get("DS_ACCELERATOR") == "cpu" or not torch.cuda.is_available():
+        return torch.device("cpu")
+    return torch.device("cuda", world.local_rank % torch.cuda.device_count())
+
+
+def _levels(facts: ModelFacts) -> Array:
+    levels = np.array(facts.quantiles, dtype=np.float64)
+    if len(levels) < 2 or (np.diff(levels) <= 0).any() or not levels[0] <= 0.5 <= levels[-1]:
+        raise InputError(
+            Problem(
+                field="model.quantiles",
+                got=list(facts.quantiles),
+                limit="at least two rising levels around 0.5 are needed to judge a forecast",
+                where=f"family {facts.family}",
+            )
+        )
+    return levels
+
+
+def _some_windows(work: list[Chunk], dataset: str, splits: list[str]) -> None:
+    if not work:
+        raise InputError(
+            Problem(
+                field="evaluate.splits",
+                got=", ".join(splits),
+                limit=f"{dataset} has no window of data.min_context + data.horizon steps in them",
+                fix="ask for a shorter data.horizon, or for other splits",
+            )
+        )
+
+
+def _described(facts: ModelFacts) -> Document:
+    return {
+        "name": facts.name,
+        "family": facts.family,
+        "parameters": facts.parameters,
+        "quantiles": list(facts.quantiles),
+    }
+
+
+def _headline(content: Document) -> Document:
+    """Return the few figures that go into result.json."""
+    whole = {
+        f"{row['method']}_{row['metric']}_skill": row["skill"]
+        for row in content["skill"]
+        if (row["contribution"], row["split"]) == ("all", "all")
+    }
+    windows = sum(row["windows"] for row in content["scores"] if row["method"] == "model")
+    known = [row["auc"] for row in content["anomaly"] if row["auc"] is not None]
+    return {
+        "windows": windows,
+        **whole,
+        "anomaly_auc": float(np.mean(known)) if known else None,
+    }
+
+
+def _identifier(dataset: Dataset) -> str:
+    return "+".join(source.manifest.identifier for source in dataset.sources)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +27,16 @@ class Judged:
     window: int
     series: tuple[str, ...]  # names of the series in it: asset/channel
     figures: Mapping[str, Figures]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what JSON can carry to another rank; floats survive to the last bit."""
+        return asdict(self)
+
+    @staticmethod
+    def from_json(content: dict[str, Any]) -> Judged:
+        """Return what as_json gave away."""
+        measured = {method: Figures(**found) for method, found in content["figures"].items()}
+        return Judged(**{**content, "series": tuple(content["series"]), "figures": measured})
 
 
 def score_rows(windows: Sequence[Judged], coverage: Sequence[float]) -> list[dict[str, object]]:

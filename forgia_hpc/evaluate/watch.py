@@ -6,7 +6,6 @@ when something ended, not where it was wrong, and are left out.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -74,7 +73,6 @@ def watch(
     reference = _reference(dataset, name, facts.group, marks)
     baseline = smoothed(reference.score(values[:, start:].T)) if reference else None
     thin, stride = thinned(scores)
-    end = facts.first + facts.steps - 1
     return {
         "contribution": name,
         "asset": facts.asset,
@@ -82,13 +80,9 @@ def watch(
         "channel_count": len(values),
         "start": facts.first + start,
         "stride": stride,
-        "step_seconds": 1 / rate,
+        "step_seconds": stride / rate,  # of a score, which stands for `stride` steps
         "scores": [float(f"{score:.6g}") for score in thin],
-        "labels": [
-            [max(mark.first, facts.first), min(mark.last, end)]
-            for mark in marks
-            if _touches(mark, facts)
-        ],
+        "labels": _runs(labels, stride),
         "auc": roc_auc(scores, labels),
         "baseline_auc": None if baseline is None else roc_auc(baseline, labels),
     }
@@ -148,21 +142,19 @@ def _stretches(dataset: Dataset, name: str) -> list[Mark]:
     return [mark for mark in dataset.marks(name) if mark.last > mark.first]
 
 
-def _touches(mark: Mark, facts: SegmentFacts) -> bool:
-    return (
-        mark.asset == facts.asset
-        and mark.first < facts.first + facts.steps
-        and mark.last >= facts.first
-    )
-
-
 def _labels(facts: SegmentFacts, marks: list[Mark]) -> NDArray[np.bool_]:
     """Return (step,): does a labelled stretch cover this step of the segment?"""
     found = np.zeros(facts.steps, dtype=np.bool_)
-    for mark in _touching(facts, marks):
-        found[max(mark.first - facts.first, 0) : mark.last - facts.first + 1] = True
+    for mark in marks:
+        if mark.asset == facts.asset:
+            found[max(mark.first - facts.first, 0) : max(mark.last - facts.first + 1, 0)] = True
     return found
 
 
-def _touching(facts: SegmentFacts, marks: list[Mark]) -> Iterator[Mark]:
-    return (mark for mark in marks if _touches(mark, facts))
+def _runs(labels: NDArray[np.bool_], stride: int) -> list[list[int]]:
+    """Return [first, last] of every labelled stretch, counted in scores."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], labels.astype(np.int8), [0]])))
+    return [
+        [int(first) // stride, (int(end) - 1) // stride]
+        for first, end in zip(edges[::2], edges[1::2], strict=True)
+    ]

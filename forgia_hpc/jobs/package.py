@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import os
 import secrets
 import shutil
@@ -10,6 +11,8 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 import forgia_hpc
 from forgia_hpc import provenance, sources
@@ -106,6 +109,11 @@ def canonical(plan: Plan, code: dict[str, str], environment: dict[str, Any]) -> 
     }
 
 
+def _yaml(content: object) -> str:
+    """Return plain data as YAML; through JSON, so that no tuple becomes a Python tag."""
+    return yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=True, allow_unicode=True)
+
+
 def _cluster_facts(cluster: Cluster) -> dict[str, Any]:
     facts = dataclasses.asdict(cluster)
     facts["software"]["launch"] = cluster.software.launch.value
@@ -141,9 +149,12 @@ def _fill(plan: Plan, work: RunDir) -> Sealed:
     for folder in (work.inputs, work.logs, work.checkpoints, work.output, work.path / "stop"):
         folder.mkdir()
     write_text(work.config, content["config"])
-    write_json(work.inputs / "cluster.json", content["cluster"])
+    write_text(work.inputs / "cluster.yaml", _yaml(content["cluster"]))
     for name, inputs in plan.data.items():
-        write_json(work.inputs / f"{name}.json", inputs)
+        if name == "card":
+            write_text(work.inputs / "card.yaml", _yaml(inputs))
+        else:
+            write_json(work.inputs / f"{name}.json", inputs)
     if text:
         write_text(work.path / "job.sbatch", text)
     files = {

@@ -18,6 +18,8 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
+import yaml
+
 from forgia_hpc.errors import ExitCode, ForgiaError, InputError, SealBrokenError
 from forgia_hpc.node.launch import Ranks, start
 from forgia_hpc.node.seal import check_data, check_seal
@@ -155,7 +157,7 @@ def _code_of(facts: dict[str, Any]) -> int:
 
 
 def _launch_facts(run: RunDir) -> dict[str, Any]:
-    cluster = read_json(run.inputs / "cluster.json")
+    cluster = yaml.safe_load((run.inputs / "cluster.yaml").read_text(encoding="utf-8"))
     return {"software": cluster["software"], "srun_args": cluster["scheduler"]["srun_args"]}
 
 

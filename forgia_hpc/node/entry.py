@@ -63,8 +63,12 @@ def main() -> int:
 
 def follow_parent() -> None:
     """Ask the kernel for SIGTERM should the batch step die: a rank without it would compute for nobody."""
-    if "FORGIA_FOLLOW_PARENT" in os.environ:
-        ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    parent = os.environ.get("FORGIA_FOLLOW_PARENT")
+    if parent is None:
+        return
+    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
+    if os.getppid() != int(parent):  # it died before the kernel knew our wish
+        sys.exit(ExitCode.JOB_FAILED)
 
 
 def check_own_code(run: RunDir) -> None:

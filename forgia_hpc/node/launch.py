@@ -163,7 +163,7 @@ class Processes:
                 "WORLD_SIZE": str(count),
                 "LOCAL_RANK": str(rank),
                 "LOCAL_WORLD_SIZE": str(count),
-                "FORGIA_FOLLOW_PARENT": "1",
+                "FORGIA_FOLLOW_PARENT": str(os.getpid()),
             }
             with (run.logs / f"rank-{rank}.log").open("ab") as log:
                 ranks.append(

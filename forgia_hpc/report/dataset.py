@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.padding import Padding
@@ -38,7 +40,31 @@ CHANNEL_HEAD = ["Channel", "Role", "Unit", "Step", "Valid", "Least", "Mean", "La
 SPLIT_HEAD = ["Split", "Machines", "Segments", "Series", "Steps", "Values", "Size"]
 
 
-def write_dataset(directory: Path, to: Path) -> Path:
+def dataset_facts(directory: Path) -> dict[str, Any]:
+    """Return what `--json` prints of a dataset; raises as `write_dataset_page` does."""
+    facts = read_dataset(directory)
+    return {
+        "identifier": facts.manifest.identifier,
+        "version": facts.manifest.version,
+        "card": facts.card.as_dict(),
+        "contributions": [
+            {
+                "identifier": one.manifest.identifier,
+                "version": one.manifest.version,
+                "card": one.card.as_dict(),
+                "machines": one.machines,
+                "marks": one.marks,
+                "first_ns": one.first_ns,
+                "last_ns": one.last_ns,
+                "splits": [{**asdict(split), "split": split.split.value} for split in one.splits],
+                "channels": [asdict(entry) for entry in one.channels],
+            }
+            for one in facts.contributions
+        ],
+    }
+
+
+def write_dataset_page(directory: Path, to: Path) -> Path:
     """Write the page of a dataset, whole, and return its path.
 
     Raises:
@@ -50,7 +76,7 @@ def write_dataset(directory: Path, to: Path) -> Path:
 
 
 def show_dataset(directory: Path, console: Console) -> None:
-    """Show a dataset on the terminal; raises as `write_dataset` does."""
+    """Show a dataset on the terminal; raises as `write_dataset_page` does."""
     facts = read_dataset(directory)
     console.print(
         Text.assemble(

@@ -59,12 +59,16 @@ class Forecast:
 
 @dataclass(frozen=True)
 class Anomaly:
-    """Anomaly scores of one machine (time), and the stretches that were labelled: (first, last) indices."""
+    """Anomaly scores of one machine: one a stretch of `stride` steps, from step `start` of its clock on.
+
+    Labels are (first, last) steps of the same clock, last included.
+    """
 
     contribution: str
     asset: str
     channels: float | None
     start: float
+    stride: float
     step_seconds: float | None
     scores: Series
     labels: list[tuple[float, float]]
@@ -193,6 +197,7 @@ def _anomaly(row: dict[str, Any]) -> Anomaly:
         str(row["asset"]),
         number(row.get("channel_count")),
         number(row.get("start")) or 0.0,
+        max(number(row.get("stride")) or 1.0, 1.0),
         number(row.get("step_seconds")),
         _series(row["scores"]),
         [(float(first), float(last)) for first, last in row.get("labels") or []],

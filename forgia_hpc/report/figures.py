@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from datetime import UTC, datetime
 
-THIN = " "  # narrow no-break space, between groups of digits
+GAP = "\u00a0"  # no-break space: between groups of digits, before a unit
 _PREFIXES = ((1e12, "T"), (1e9, "G"), (1e6, "M"), (1e3, "k"))
 
 
@@ -28,19 +28,19 @@ def significant(value: float, digits: int = 3) -> str:
     """Return the value with so many significant digits: 0.412, 1 230, 1.2 × 10⁻⁵."""
     if value == 0:
         return "0"
-    exponent = math.floor(math.log10(abs(value)))
+    exponent = int(f"{value:.{digits - 1}e}".split("e")[1])  # after rounding: 99.96 is 100
     if not -4 <= exponent < 6:
         mantissa, power = f"{value:.{max(digits - 2, 0)}e}".split("e")
         high = str(int(power)).translate(str.maketrans("-0123456789", "⁻⁰¹²³⁴⁵⁶⁷⁸⁹"))
         return signed(f"{mantissa} × 10{high}")
     decimals = max(digits - 1 - exponent, 0)
-    return signed(f"{value:,.{decimals}f}".replace(",", THIN))
+    return signed(f"{value:,.{decimals}f}".replace(",", GAP))
 
 
 def count(value: float) -> str:
     """Return a count: whole below a hundred thousand, then 1.23 M."""
     if abs(value) < 1e5:
-        return signed(f"{round(value):,}".replace(",", THIN))
+        return signed(f"{round(value):,}".replace(",", GAP))
     return si(value).rstrip()
 
 
@@ -57,7 +57,7 @@ def percent(value: float, *, sign: bool = False) -> str:
     scaled = value * 100
     digits = 1 if abs(scaled) < 9.95 and abs(scaled) >= 0.05 else 0
     text = f"{scaled:+.{digits}f}" if sign else f"{scaled:.{digits}f}"
-    return signed("0" if float(text) == 0 else text) + f"{THIN}%"
+    return signed("0" if float(text) == 0 else text) + f"{GAP}%"
 
 
 def duration(seconds: float) -> str:

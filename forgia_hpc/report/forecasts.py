@@ -107,14 +107,16 @@ def anomaly_panel(one: Anomaly) -> Safe | None:
     if not known:
         return None
     step = one.step_seconds or 0.0
-    length, name = clock_unit(step * len(one.scores)) if step > 0 else (1.0, "steps")
+    steps = len(one.scores) * one.stride
+    length, name = clock_unit(step * steps) if step > 0 else (1.0, "steps")
     step = step or 1.0
     low, high = padded(known)
-    frame = Frame((0, max(len(one.scores) - 1, 1) * step), (max(low, min(0, *known)), high))
+    frame = Frame((0, steps * step), (max(low, min(0, *known)), high))
     frame.y_axis()
     _labels(frame, one, step)
     frame.x_axis(f"{name} from step {one.start:.0f}", unit=length)
-    frame.line([(at * step, value) for at, value in peaks(one.scores)], "truth")
+    pitch = one.stride * step
+    frame.line([((at + 0.5) * pitch, value) for at, value in peaks(one.scores)], "truth")
     figures = [
         f"AUC {significant(value)}{suffix}"
         for value, suffix in ((one.auc, ""), (one.baseline_auc, " (baseline)"))
@@ -132,15 +134,16 @@ def anomaly_panel(one: Anomaly) -> Safe | None:
 def _labels(frame: Frame, one: Anomaly, step: float) -> None:
     top, base = frame.top - 8, frame.height - frame.bottom
     for first, last in one.labels:
-        # `last` is included, and a label of one step must still be seen.
-        left, right = max(first - 0.5, 0.0), min(last + 0.5, len(one.scores) - 1)
-        if right < left:
+        # `last` is included; a label may begin before the first score, and one of a step must still be seen.
+        left = max(first - one.start, 0.0)
+        right = min(last + 1 - one.start, len(one.scores) * one.stride)
+        if right <= left:
             continue
         x1, x2 = frame.x(left * step), frame.x(right * step)
         frame.pieces.append(
             tag(
                 "rect",
-                tag("title", f"labelled: {first:g} to {last:g}"),
+                tag("title", f"labelled: steps {first:.0f} to {last:.0f}"),
                 x=f"{x1:.1f}",
                 y=f"{top:.1f}",
                 width=f"{max(x2 - x1, 1.5):.1f}",

@@ -40,16 +40,19 @@ NAMES = {
 }
 
 
-def write_report(run: RunDir, to: Path | None = None) -> Path:
-    """Write the page of a run, whole, and return its path (`<run>/report.html` unless told)."""
+def write_report(run: RunDir, to: Path | None = None, *, state: str = "") -> Path:
+    """Write the page of a run, whole, and return its path (`<run>/report.html` unless told).
+
+    `state` is the word of jobs/track, used only where the run's own files leave it open.
+    """
     path = to or run.path / "report.html"
-    write_text(path, render(read_run(run)))
+    write_text(path, render(read_run(run), state))
     return path
 
 
-def render(facts: RunFacts) -> str:
+def render(facts: RunFacts, told: str = "") -> str:
     """Return the page."""
-    figures, state = progress(facts), standing(facts)
+    figures, state = progress(facts), standing(facts, told)
     found: dict[str, Safe | None] = {
         "trouble": trouble_section(facts, state),
         "figures": figures_section(facts, figures),

@@ -25,8 +25,8 @@ class Progress:
     planned: float | None
     tokens: float | None
     seconds: float | None
-    memory_gb: float | None  # the largest seen
-    skipped: float | None
+    memory_gb: float | None  # the largest seen: of all ranks in a result, of rank 0 before
+    skipped: float | None  # optimizer steps, in the last attempt
     resumed_from: float | None
     step_parts: dict[str, float]  # mean seconds of a step: data, compute, save, other
     judged: tuple[float, float] | None  # windows evaluated, of
@@ -41,7 +41,7 @@ def progress(facts: RunFacts) -> Progress:
     """Return the figures of the run's training."""
     rows = [row for row in facts.rows if row.get("phase", "train") == "train"]
     memory = [value for row in rows if (value := number(row.get("memory_gb"))) is not None]
-    skipped = [row.get("skipped") for row in rows if row.get("skipped") is not None]
+    whole = number(deep(facts.result, "memory_gb"))
     last = number(rows[-1]["step"]) if rows else None
     done = number(deep(facts.result, "steps"))
     return Progress(
@@ -54,8 +54,8 @@ def progress(facts: RunFacts) -> Progress:
         planned=number(facts.asked("train.steps")),
         tokens=number(deep(facts.result, "tokens")),
         seconds=number(deep(facts.result, "seconds")),
-        memory_gb=max(memory, default=None),
-        skipped=_skipped(skipped),
+        memory_gb=max(memory, default=None) if whole is None else whole,
+        skipped=number(rows[-1].get("skipped")) if rows else None,
         resumed_from=number(deep(facts.result, "resumed_from")),
         step_parts=_parts(rows),
         judged=_judged(facts),
@@ -65,11 +65,6 @@ def progress(facts: RunFacts) -> Progress:
 def _points(rows: list[dict[str, object]], name: str) -> Points:
     pairs = ((number(row["step"]), number(row.get(name))) for row in rows)
     return [(step, value) for step, value in pairs if step is not None and value is not None]
-
-
-def _skipped(values: list[object]) -> float | None:
-    """Return how many logged steps were skipped; the rows say true/false or 1/0."""
-    return float(sum(bool(value) for value in values)) if values else None
 
 
 def _parts(rows: list[dict[str, object]]) -> dict[str, float]:

@@ -47,14 +47,15 @@ def panels(drawn: list[Safe]) -> Safe:
 def key_figures(facts: RunFacts, figures: Progress) -> list[Fact]:
     """Return the figures of the run that are known."""
     planned = f"of {count(figures.planned)} asked" if figures.planned is not None else ""
+    again = "of the last attempt" if figures.resumed_from else ""
     shown: list[tuple[str, float | None, Callable[[float], str], str]] = [
         ("Steps", figures.steps, count, planned),
-        ("Tokens", figures.tokens, count, "patches of 16 time steps"),
+        ("Tokens", figures.tokens, count, again or "patches of 16 time steps"),
         ("Throughput", figures.throughput, si, "tokens/s, median of the logged steps"),
-        ("Wall time", figures.seconds, duration, ""),
+        ("Wall time", figures.seconds, duration, again),
         ("Memory", figures.memory_gb, lambda v: f"{significant(v)} GB", "largest seen"),
         ("Parameters", parameters(facts), count, ""),
-        ("Resumed from", figures.resumed_from, lambda v: f"step {v:.0f}", ""),
+        ("Resumed from", figures.resumed_from or None, lambda v: f"step {v:.0f}", ""),
         ("Skipped steps", figures.skipped or None, count, "by the optimizer"),
     ]
     return [(name, say(value), remark) for name, value, say, remark in shown if value is not None]
@@ -163,7 +164,7 @@ def trouble_section(facts: RunFacts, state: Standing) -> Safe | None:
         if facts.notes
         else None
     )
-    ailing = state.word in ("failed", "cancelled", "stopped", "started", "unknown")
+    ailing = state.word not in ("finished", "sealed", "submitted", "pending")
     error = "\n\n".join(text for text in (error_of(facts), trace_of(facts)) if text and ailing)
     logs = (
         [

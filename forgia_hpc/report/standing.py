@@ -12,15 +12,17 @@ from forgia_hpc.rundir import Event
 # What an event says of the whole run. Events that are not here (a checkpoint, a notice) say nothing about it.
 _TELLING = {
     "sealed": "sealed",
+    "submitting": "submitting",
+    "submission_refused": "failed",
     "submitted": "submitted",
-    "requeued": "submitted",
+    "cancel_asked": "cancelled",
     "batch_started": "started",
     "seal_checked": "started",
     "rank_failed": "failed",
     "rank_stopped": "stopped",
-    "cancelled": "cancelled",
 }
 _ENDINGS: dict[int, str] = {ExitCode.OK: "finished", ExitCode.STOPPED: "stopped"}
+_OPEN = ("sealed", "submitting", "submitted", "started", "unknown")
 _CAUSES = ("why", "error", "cause", "reason")
 
 
@@ -28,17 +30,27 @@ _CAUSES = ("why", "error", "cause", "reason")
 class Standing:
     """One word for a badge, and what it rests on."""
 
-    word: str  # finished | failed | cancelled | stopped | started | submitted | sealed | unknown
+    word: str  # of a badge: finished, failed, cancelled, stopped, started, submitted, sealed, unknown …
     because: str
 
     @property
     def is_trouble(self) -> bool:
         """Whether somebody has to do something."""
-        return self.word in ("failed", "cancelled", "unknown")
+        return self.word in ("failed", "cancelled", "timeout", "vanished", "unknown")
 
 
-def standing(facts: RunFacts) -> Standing:
-    """Return where the run stands: its last telling event, and a result where it says finished."""
+def standing(facts: RunFacts, told: str = "") -> Standing:
+    """Return where the run stands: its last telling event, and a result where it says finished.
+
+    What the directory leaves open is decided by `told`, the state that jobs/track found by asking Slurm too.
+    """
+    found = _by_itself(facts)
+    if told and found.word in _OPEN and told != found.word:
+        return Standing(told, f"{found.because}; Slurm and the files together say {told}")
+    return found
+
+
+def _by_itself(facts: RunFacts) -> Standing:
     last = next((event for event in reversed(facts.events) if _word(event)), None)
     word = _word(last) if last else ""
     because = f"The last telling event is {last.what}" if last else ""

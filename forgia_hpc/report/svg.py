@@ -7,7 +7,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from forgia_hpc.report.figures import THIN, signed, significant
+from forgia_hpc.report.figures import GAP, signed, significant
 from forgia_hpc.report.markup import Safe, tag
 
 Pairs = Sequence[tuple[float, float | None]]
@@ -67,7 +67,7 @@ def tick_labels(ticks: Sequence[float]) -> list[str]:
     if not 1e-4 <= largest < 1e5:
         return [significant(value) if value else "0" for value in ticks]
     decimals = next((d for d in range(8) if abs(step * 10**d - round(step * 10**d)) < 1e-6), 8)
-    return [signed(f"{value or 0.0:,.{decimals}f}".replace(",", THIN)) for value in ticks]
+    return [signed(f"{value or 0.0:,.{decimals}f}".replace(",", GAP)) for value in ticks]
 
 
 def clock_unit(seconds: float) -> tuple[float, str]:

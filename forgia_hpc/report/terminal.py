@@ -37,12 +37,12 @@ LAST_LINES = 6
 BAR_CELLS = 20
 
 
-def show_run(run: RunDir, console: Console) -> None:
-    """Show a run, whatever became of it."""
+def show_run(run: RunDir, console: Console, *, state: str = "") -> None:
+    """Show a run, whatever became of it; `state` as in `write_report`."""
     facts = read_run(run)
-    figures, state = progress(facts), standing(facts)
-    console.print(_headline(facts, figures, state))
-    for block in _blocks(facts, figures, state):
+    figures, state_ = progress(facts), standing(facts, state)
+    console.print(_headline(facts, figures, state_))
+    for block in _blocks(facts, figures, state_):
         console.print(Padding(block, (0, 2)))
         console.print()
 
@@ -115,7 +115,7 @@ def pairs(rows: Iterable[tuple[str, str]]) -> Table:
 
 def _trouble(facts: RunFacts, state: Standing) -> Iterable[Group]:
     lines = [plain(note) for note in facts.notes]
-    if state.word not in ("finished", "sealed", "submitted"):
+    if state.word not in ("finished", "sealed", "submitted", "pending"):
         lines += [plain(error_of(facts), "bold")] if error_of(facts) else []
         for log in facts.logs:
             lines += [plain(f"logs/{log.name}", "dim"), *map(plain, log.lines[-LAST_LINES:])]

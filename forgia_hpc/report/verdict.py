@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from forgia_hpc.report.facts import RunFacts, at
+from forgia_hpc.report.facts import RunFacts, deep
 from forgia_hpc.report.figures import count, number, percent, words
 from forgia_hpc.report.progress import Progress
 from forgia_hpc.report.skill import METRICS, interval
@@ -18,7 +18,7 @@ def model_name(facts: RunFacts) -> str:
 def parameters(facts: RunFacts) -> float | None:
     """Return how many parameters the model has."""
     judged = facts.evaluation.model if facts.evaluation else {}
-    for value in (judged.get("parameters"), at(facts.result, "parameters")):
+    for value in (judged.get("parameters"), deep(facts.result, "parameters")):
         if (known := number(value)) is not None:
             return known
     return None
@@ -26,8 +26,12 @@ def parameters(facts: RunFacts) -> float | None:
 
 def dataset_name(facts: RunFacts) -> str:
     """Return the dataset with its version where one is known."""
-    if facts.evaluation and facts.evaluation.dataset:
-        return facts.evaluation.dataset
+    judged = facts.evaluation.dataset if facts.evaluation else ""
+    if "+" in judged:  # contributions with a version each: too long for a sentence
+        asked = str(facts.asked("data.dataset") or "a dataset")
+        return f"{asked} ({judged.count('+') + 1} contributions)"
+    if judged:
+        return judged
     name, version = facts.dataset.get("name"), facts.dataset.get("version")
     if isinstance(name, str) and isinstance(version, str):
         return f"{name}@{version[:12]}"
@@ -56,11 +60,12 @@ def _training(facts: RunFacts, figures: Progress, state: Standing) -> str:
     if state.word == "finished":
         steps = f" for {count(figures.steps)} steps" if figures.steps is not None else ""
         return f"{model} was trained on {dataset}{steps}: {skill_words(facts)}."
-    if state.word == "started":
+    if state.word in ("started", "running"):
+        tail = "and no ending is recorded" if state.word == "started" else "still running"
         judging = figures.judged and (
             f"judging, {figures.judged[0]:.0f} of {figures.judged[1]:.0f} windows"
         )
-        return f"{model} on {dataset}: {judging or _place(figures)}, and no ending is recorded."
+        return f"{model} on {dataset}: {judging or _place(figures)}, {tail}."
     return f"The training of {model} on {dataset} {_ending(facts, state, _place(figures))}."
 
 
@@ -81,7 +86,12 @@ def _ending(facts: RunFacts, state: Standing, place: str = "") -> str:
         "stopped": f"stopped{at_place} and can go on",
         "cancelled": f"was cancelled{at_place}",
         "submitted": "is submitted; nothing of it has started",
-        "sealed": "is sealed; it was not submitted",
+        "sealed": "is sealed; no submission is recorded",
+        "submitting": "was being submitted; the answer is not recorded",
+        "pending": "waits in the queue",
+        "running": "is running",
+        "timeout": f"ran out of its walltime{at_place}",
+        "vanished": f"vanished{at_place}: Slurm no longer knows it, and it left no last word",
         "started": "has started, and no ending is recorded",
     }
     return endings.get(state.word, "left no event, no metrics and no result here")

@@ -63,11 +63,16 @@ def deepspeed_config(job: TrainJob, world_size: int, parameters: int) -> dict[st
         "train_batch_size": job.train.global_batch,
         "train_micro_batch_size_per_gpu": micro,
         "gradient_accumulation_steps": job.train.global_batch // (micro * world_size),
-        "gradient_clipping": job.optimizer.clip,
+        "gradient_clipping": 0.0 if is_plain(job) else job.optimizer.clip,
         "bf16": {"enabled": job.parallel.precision is Precision.bf16, "check_grad_overflow": True},
         "zero_optimization": zero,
         "steps_per_print": 10**12,
     }
+
+
+def is_plain(job: TrainJob) -> bool:
+    """Whether DeepSpeed leaves the optimizer as it is; then clipping and the finite check are ours."""
+    return job.parallel.zero_stage == 0 and job.parallel.precision is Precision.fp32
 
 
 def make_optimizer(module: nn.Module, job: TrainJob) -> Any:

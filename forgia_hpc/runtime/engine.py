@@ -22,13 +22,12 @@ from torch import Tensor, nn
 
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.runtime.deepspeed_files import CheckpointFiles
-from forgia_hpc.runtime.deepspeed_setup import deepspeed_config, make_optimizer
+from forgia_hpc.runtime.deepspeed_setup import deepspeed_config, is_plain, make_optimizer
 from forgia_hpc.runtime.extensions import private_copy, time_limit, without_shared_memory_op
 from forgia_hpc.runtime.torch_wire import join_group
 from forgia_hpc.runtime.world import World
 from forgia_hpc.runtime.writer import Writer
 from forgia_hpc.schema.job import TrainJob
-from forgia_hpc.schema.training import Precision
 
 TAG = "state"
 _INIT_LIMIT_S = 900.0
@@ -53,9 +52,8 @@ class Engine:
         self._world = world
         self.module = module
         self.parameters = sum(parameter.numel() for parameter in module.parameters())
-        self._stage = job.parallel.zero_stage
         self._clip = job.optimizer.clip
-        self._plain = self._stage == 0 and job.parallel.precision is Precision.fp32
+        self._plain = is_plain(job)
         device = torch.device("cuda", torch.cuda.current_device()) if _on_gpu() else None
         self.device = device or torch.device("cpu")
         module.to(self.device)
@@ -95,16 +93,18 @@ class Engine:
         return Outcome(float(loss), applied, norm, time.perf_counter() - started)
 
     def _guard_plain_step(self) -> float:
-        """Return the gradient norm; take the gradients away if it is not finite.
+        """Clip the gradients and return their norm; take them away if it is not finite.
 
         Without ZeRO and in float32 DeepSpeed looks at nothing: one NaN would go straight into the weights.
         """
         parameters = [each for each in self.module.parameters() if each.grad is not None]
-        norm = float(nn.utils.get_total_norm([each.grad for each in parameters]))
-        if not math.isfinite(norm):
+        norm = nn.utils.get_total_norm([each.grad for each in parameters])
+        if not math.isfinite(float(norm)):
             for parameter in parameters:
                 parameter.grad = None  # the optimizer passes over such parameters
-        return norm
+        elif self._clip > 0:
+            nn.utils.clip_grads_with_norm_(parameters, self._clip, norm)
+        return float(norm)
 
     def save(self, writer: Writer) -> None:
         """Write this rank's part of weights and optimizer through the writer."""

@@ -8,10 +8,13 @@ import sys
 import time
 from collections.abc import Callable
 from ctypes.util import find_library
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SYSTEM_PATH = ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"  # a shell of Debian's root may lack sbin
+SYSTEM_PATH = (
+    ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"  # a shell of Debian's root may lack sbin
+)
 MARKER = ".forgia_dev_slurm"  # only a directory that holds it is ever removed
 
 # Debian's package of each program we start (its library, for PMIx). mariadb-server-core is enough:
@@ -28,7 +31,7 @@ PACKAGES = {
     "mpicc": "libopenmpi-dev",
 }
 
-# The longest socket below DIR, PMIx's, takes 54 characters; a Unix socket path ends at 107.
+# A Unix socket path ends at 107 characters; PMIx's is the longest: /n1/stepd.slurm.pmix.<job>.<step>.
 LONGEST_DIRECTORY = 73
 
 
@@ -143,6 +146,6 @@ def remove(directory: Path) -> None:
     if pid is not None:
         os.kill(pid, signal.SIGKILL)
     for process in processes:  # process 1 lasts until the kernel has reaped all the others
-        wait_until(lambda process=process: has_ended(process), f"end of process {process}")
+        wait_until(partial(has_ended, process), f"end of process {process}")
     if is_bed(directory):
         shutil.rmtree(directory)

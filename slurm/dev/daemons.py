@@ -17,7 +17,11 @@ def start_all(directory: Path, *, accounting: bool) -> None:
     if accounting:
         start_mariadb(directory)
         start(directory, "slurmdbd", "slurmdbd")
-        wait_for(directory, "slurmdbd", lambda: bool(ask(directory, "slurmdbd", "sacctmgr", "list", "qos")))
+        wait_for(
+            directory,
+            "slurmdbd",
+            lambda: bool(ask(directory, "slurmdbd", "sacctmgr", "list", "qos")),
+        )
         apply(directory, "qos.sacctmgr")
     start(directory, "slurmctld", "slurmctld")
     for node in NODES:

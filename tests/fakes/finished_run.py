@@ -165,17 +165,18 @@ def _forecast(name: str, split: str, noise: random.Random) -> dict[str, Any]:
 
 def _anomaly(name: str, noise: random.Random) -> dict[str, Any]:
     asset, _, _, step_seconds, _ = CONTRIBUTIONS[name]
-    labels = [[700, 790], [1500, 1500], [1810, 1999]]
+    labels = [[4000, 4150], [4796, 4886], [5596, 5596], [5906, 6095]]
     scores = [
         abs(noise.gauss(0, 1))
-        + (2.6 if any(first <= step <= last for first, last in labels) else 0)
-        for step in range(2000)
+        + (2.6 if any(first <= 4096 + 4 * step <= last for first, last in labels) else 0)
+        for step in range(500)
     ]
     return {
         "contribution": name,
         "asset": asset,
         "channel_count": 8,
         "start": 4096,
+        "stride": 4,
         "step_seconds": step_seconds,
         "scores": scores,
         "labels": labels,

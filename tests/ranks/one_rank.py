@@ -22,9 +22,9 @@ def main() -> int:
         with StopFlag(run, attempt(), poll_s=0.0) as stop, open_world(run) as world:
             train(job, run, world, stop)  # type: ignore[arg-type]
     except ForgiaError as error:
-        print(f"forgia: {error}", file=sys.stderr)
+        sys.stderr.write(f"forgia: {error}\n")
         return error.exit_code
-    except Exception:
+    except Exception:  # noqa: BLE001 - as node.entry does
         traceback.print_exc()
         return 3
     return 0

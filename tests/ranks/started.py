@@ -80,9 +80,7 @@ def waves_job(stage: int, precision: Precision, **words: Any) -> TrainJob:
     return TrainJob(
         seed=words.pop("seed", 3),
         data=DATA,
-        model=Model(
-            name="own", family="own_model:OwnForecaster", options=words.pop("options", {})
-        ),
+        model=Model(name="own", family="own_model:OwnForecaster", options=words.pop("options", {})),
         parallel=Parallel(zero_stage=stage, precision=precision, **words.pop("parallel", {})),
         optimizer=Optimizer(learning_rate=3e-3),
         train=Train(**train),

@@ -1,4 +1,4 @@
-"""Text → numbers, exactly: a cell that is not written as the recipe says is refused, never read as something near it."""
+"""Text → numbers, exactly: a cell that is not written as the recipe says is refused, never guessed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from forgia_hpc.data.ingest.table import Table
 from forgia_hpc.data.layout import Channel
 
 
-def cast_column(  # noqa: PLR0913  # one cell's whole context
+def cast_column(
     table: Table,
     column: str,
     channel: Channel,
@@ -35,7 +35,7 @@ def cast_column(  # noqa: PLR0913  # one cell's whole context
         findings,
     )
     readable = pc.if_else(pa.array(good & ~gaps), text, pa.scalar(None, pa.string()))
-    values = pc.cast(readable, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+    values = _floats(readable)
     return _in_range(table, column, channel, values, mends, findings)
 
 
@@ -62,13 +62,13 @@ def _codes(
 ) -> NDArray[np.float64]:
     """Return the number of each text in the channel's list of codes."""
     found = pc.index_in(table.columns[column], value_set=pa.array(channel.codes, pa.string()))
-    values = pc.cast(found, pa.float64()).to_numpy(zero_copy_only=False).astype(np.float64)
+    values = _floats(found)
     limit = f"one of {', '.join(channel.codes)}"
     _refuse_cells(table, column, np.flatnonzero(np.isnan(values) & ~gaps), limit, findings)
     return values
 
 
-def _in_range(  # noqa: PLR0913
+def _in_range(
     table: Table,
     column: str,
     channel: Channel,
@@ -88,7 +88,7 @@ def _in_range(  # noqa: PLR0913
     return values
 
 
-def _refuse_cells(  # noqa: PLR0913
+def _refuse_cells(
     table: Table,
     column: str,
     rows: NDArray[np.int64],
@@ -103,3 +103,8 @@ def _refuse_cells(  # noqa: PLR0913
 
 def _numpy(mask: pa.Array) -> NDArray[np.bool_]:
     return np.asarray(pc.fill_null(mask, False).to_numpy(zero_copy_only=False), dtype=bool)
+
+
+def _floats(array: pa.Array) -> NDArray[np.float64]:
+    """Return numbers or texts as float64, NaN for null; a copy, which may be written to."""
+    return np.array(pc.cast(array, pa.float64()).to_numpy(zero_copy_only=False), dtype=np.float64)

@@ -146,8 +146,8 @@ def _lines(rng: np.random.Generator, style: Style, values: Array) -> list[str]:
     column = columns[int(rng.integers(len(columns)))]
     first = int(rng.integers(steps // 10, steps // 2))
     column[first : first + 24] = "Inp OutRange"
-    jitter = rng.integers(-style.jitter_s, style.jitter_s + 1, size=steps)
-    stamps = [_stamp(style, step, int(jitter[step])) for step in range(steps)]
+    jitter = np.asarray(rng.integers(-style.jitter_s, style.jitter_s + 1, steps)).tolist()
+    stamps = [_stamp(style, step, jitter[step]) for step in range(steps)]
     rows = zip(stamps, *columns, strict=True)
     lines = [style.delimiter.join(row) for row in rows]
     return [lines[step] for step in _present(rng, style, steps)]
@@ -161,7 +161,8 @@ def _present(rng: np.random.Generator, style: Style, steps: int) -> NDArray[np.i
     if style.outage:
         first = int(rng.integers(steps // 2, steps * 3 // 5))
         present[first : first + style.outage] = 0
-    present[rng.integers(steps // 10, steps // 2, size=style.repeated)] += 1
+    twice = rng.integers(steps // 10, steps // 2, size=style.repeated)
+    np.add.at(present, twice, 1)
     return np.repeat(np.arange(steps), present)
 
 

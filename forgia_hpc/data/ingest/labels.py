@@ -118,7 +118,7 @@ _KINDS: dict[str, Callable[[LabelSpec, Tracks, Path, Findings], Iterator[Mark]]]
 }
 
 
-def _stretch_of_time(  # noqa: PLR0913
+def _stretch_of_time(
     name: str,
     track: Track,
     stretch: tuple[str, str, str],

@@ -1,4 +1,4 @@
-"""Find, load and check a recipe, and what a prepare job takes along. No h5py, no pyarrow: the login wing reads it."""
+"""Find, load and check a recipe, and what a prepare job takes along. Without h5py and pyarrow: login wing."""
 
 from __future__ import annotations
 
@@ -77,6 +77,11 @@ def recipe_from_text(text: str, *, where: str) -> Recipe:
         content = yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise InputError(_unreadable(" ".join(str(error).split()), where)) from error
+    return replace(recipe_from(content, where), sha256=hashlib.sha256(text.encode()).hexdigest())
+
+
+def recipe_from(content: object, where: str) -> Recipe:
+    """Check plain data (as in the YAML) and return the recipe; what is wrong in shape comes before the rest."""
     reader = Reader(where)
     recipe = reader.read(Recipe, content)
     if recipe is None:
@@ -84,7 +89,7 @@ def recipe_from_text(text: str, *, where: str) -> Recipe:
     problems = check_recipe(recipe, where)
     if problems:
         raise InputError(problems)
-    return replace(recipe, sha256=hashlib.sha256(text.encode()).hexdigest())
+    return recipe
 
 
 def _recipe_path(name_or_path: str | Path) -> Path:

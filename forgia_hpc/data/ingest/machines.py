@@ -1,7 +1,7 @@
 """Three kinds of simulated machines: cycles, load steps, lags and couplings between channels. numpy only.
 
-Each returns float64 (channel, step). The periods come from a few choices a kind, so that what is learnt on some machines
-helps on others; phases, amplitudes, loads and noise are each machine's own.
+Each returns float64 (channel, step). The periods come from a few choices a kind, so that what is learnt on some
+machines helps on others; phases, amplitudes, loads and noise are each machine's own.
 """
 
 from __future__ import annotations
@@ -74,8 +74,8 @@ MACHINES: dict[str, Machine] = {"press": press, "furnace": furnace, "compressor"
 def _jobs(rng: np.random.Generator, steps: int, period: int, levels: tuple[float, ...]) -> Array:
     """Return a load that is constant over jobs of 8 to 24 cycles (step)."""
     lengths = rng.integers(8, 25, size=steps // (8 * period) + 1) * period
-    load = np.repeat(rng.choice(levels, size=len(lengths)), lengths)
-    return load[:steps]
+    load = np.repeat(np.array(levels)[rng.integers(len(levels), size=len(lengths))], lengths)
+    return np.array(load[:steps], dtype=np.float64)
 
 
 def _lag(signal: Array, steps: float) -> Array:
@@ -83,10 +83,12 @@ def _lag(signal: Array, steps: float) -> Array:
     memory = int(6 * steps) + 1
     weights = np.exp(-np.arange(memory) / steps)
     padded = np.concatenate([np.full(memory - 1, signal[0]), signal])
-    return np.convolve(padded, weights / weights.sum(), mode="valid")
+    smooth: Array = np.convolve(padded, weights / weights.sum(), mode="valid")
+    return smooth
 
 
 def _noisy(rng: np.random.Generator, clean: Array, sigma: tuple[float, ...]) -> Array:
     """Add white noise (channel); no channel here can be negative."""
     noise = rng.standard_normal(clean.shape) * np.array(sigma)[:, None]
-    return np.clip(clean + noise, 0.0, None)
+    measured: Array = np.clip(clean + noise, 0.0, None)
+    return measured

@@ -1,7 +1,8 @@
 """The recipe: how raw files become a contribution. `datasets/<name>/recipe.yaml`, strict: nothing is guessed.
 
 A recipe names every file with its SHA-256, every column with its unit, quantity and valid range, the clock, the
-labels, the split, and the *mends*: the only repairs that may be made. Each mend is counted; what none covers is refused.
+labels, the split, and the *mends*: the only repairs that may be made. Each mend is counted; what none covers is
+refused.
 """
 
 from __future__ import annotations
@@ -35,7 +36,7 @@ class TableFile:
 
 @dataclass(frozen=True, kw_only=True)
 class Clock:
-    """When a row was measured: stamps (column + format), a counter (column without format), or the row's number."""
+    """When a row was measured: stamps (column + format), a counter (column only), or the row's number."""
 
     step_s: float | None = None  # seconds a step; None: a step is not a time (a flight cycle)
     column: str | None = None  # may be "": a column without a name
@@ -126,7 +127,7 @@ class Mends:
     text_to_gap: Texts | None = None
     out_of_range_to_gap: Counted | None = None
     repeated_times: Repeated | None = None
-    repeated_rows: Counted | None = None  # equal to the row before in every cell: left out
+    repeated_rows: Counted | None = None  # equal to an earlier row in every cell: left out
     midnight_on_day_before: Counted | None = None  # 0:00 stamped with the day that ends
     missing_steps: Missing | None = None
     jitter: Jitter | None = None
@@ -223,8 +224,8 @@ def _channel(column: ColumnSpec, defaults: Defaults) -> Channel:
     }
     if column.codes:
         last = float(len(column.codes) - 1)
-        codes = {"scale": 1.0, "valid_min": 0.0, "valid_max": last}
-        return Channel(**facts, **codes, ucum="1", quantity="category")
+        facts |= {"ucum": "1", "quantity": "category"}
+        return Channel(**facts, scale=1.0, valid_min=0.0, valid_max=last)
     return Channel(
         **facts,
         ucum=column.ucum or defaults.ucum,

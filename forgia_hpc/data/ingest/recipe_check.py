@@ -132,6 +132,14 @@ def _clock(table: TableSpec, field: str, where: str) -> Iterable[Problem]:
         yield Problem(
             field=f"{field}.utc_offset", got=clock.utc_offset, limit="+hh:mm", where=where
         )
+    missing = table.mends.missing_steps
+    if missing is not None and missing.longest > missing.fill and not clock.format:
+        yield Problem(
+            field=field,
+            got=missing.longest,
+            limit=f"without stamps a gap can't begin a new segment: longest = fill = {missing.fill}",
+            where=where,
+        )
     if clock.seconds_of_day is not None and not clock.format:
         yield Problem(
             field=f"{field}.seconds_of_day",

@@ -153,7 +153,7 @@ def _check_limits(recipe: Recipe, findings: Findings) -> None:
             findings.check_limit(rule, files, getattr(spec.mends, rule))
 
 
-def _report(  # noqa: PLR0913
+def _report(
     recipe: Recipe,
     tracks: dict[str, Track],
     segments: tuple[Segment, ...],

@@ -1,4 +1,4 @@
-"""Recipe + raw files → a sealed dataset. What is sealed by the same recipe already is kept, so a stopped job goes on."""
+"""Recipe + raw files → a sealed dataset. What the same recipe sealed before is kept: a stopped job goes on."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def ingest_and_seal(
     return seal_members(card, into, overwrite=overwrite), joined(name, reports)
 
 
-def seal_contribution(  # noqa: PLR0913
+def seal_contribution(
     card: Card,
     recipe: Recipe,
     raw: Path | None,

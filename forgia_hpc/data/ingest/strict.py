@@ -23,7 +23,8 @@ class Reader:
     def read(self, kind: type[T], raw: object, field: str = "") -> T | None:
         """Return `raw` as a `kind`, or None with the problems noted."""
         if not isinstance(raw, dict):
-            return self._refuse(field or "document", raw, "a mapping is needed")
+            self._refuse(field or "document", raw, "a mapping is needed")
+            return None
         before = len(self.problems)
         hints = typing.get_type_hints(kind)
         known = {item.name: item for item in dataclasses.fields(typing.cast("Any", kind))}
@@ -40,17 +41,13 @@ class Reader:
 
     def _value(self, hint: Any, value: object, field: str) -> Any:
         origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+        # `X | None` is the only union in a recipe; of a Literal it is a typing.Union
         if origin in (types.UnionType, typing.Union):
-            if value is None and type(None) in arguments:
-                return None
             (hint,) = (one for one in arguments if one is not type(None))
-            return self._value(hint, value, field)
-        if origin is typing.Literal:
-            return self._choice(arguments, value, field)
-        if origin is tuple:
-            return self._sequence(arguments[0], value, field)
-        if origin is dict:
-            return self._mapping(arguments[1], value, field)
+            return None if value is None else self._value(hint, value, field)
+        shapes = {typing.Literal: self._choice, tuple: self._sequence, dict: self._mapping}
+        if origin in shapes:
+            return shapes[origin](arguments, value, field)
         if dataclasses.is_dataclass(hint):
             return self.read(typing.cast("type[Any]", hint), value, field)
         return self._plain(hint, value, field)
@@ -63,22 +60,25 @@ class Reader:
             return value
         return self._refuse(field, value, f"a value of type {hint.__name__} is needed")
 
-    def _choice(self, choices: tuple[object, ...], value: object, field: str) -> object:
+    def _choice(self, choices: tuple[Any, ...], value: object, field: str) -> Any:
         if value in choices:
             return value
         return self._refuse(field, value, f"one of {', '.join(map(str, choices))}")
 
-    def _sequence(self, hint: Any, value: object, field: str) -> tuple[Any, ...] | None:
+    def _sequence(self, hints: tuple[Any, ...], value: object, field: str) -> Any:
         if not isinstance(value, list):
             return self._refuse(field, value, "a list is needed")
-        return tuple(self._value(hint, one, f"{field}[{n}]") for n, one in enumerate(value))
+        return tuple(self._value(hints[0], one, f"{field}[{n}]") for n, one in enumerate(value))
 
-    def _mapping(self, hint: Any, value: object, field: str) -> dict[str, Any] | None:
+    def _mapping(self, hints: tuple[Any, ...], value: object, field: str) -> Any:
         if not isinstance(value, dict):
             return self._refuse(field, value, "a mapping is needed")
-        return {str(key): self._value(hint, one, _join(field, key)) for key, one in value.items()}
+        return {
+            str(key): self._value(hints[1], one, _join(field, key)) for key, one in value.items()
+        }
 
-    def _refuse(self, field: str, got: object, limit: str, fix: str = "") -> None:
+    def _refuse(self, field: str, got: object, limit: str, fix: str = "") -> Any:
+        """Note a problem; the None returned stands for the value."""
         self.problems.append(Problem(field=field, got=got, limit=limit, where=self.where, fix=fix))
 
 

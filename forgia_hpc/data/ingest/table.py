@@ -100,7 +100,7 @@ def _decode(data: bytes, spec: TableSpec, file: str, findings: Findings) -> byte
         text = data.decode(_CODECS[spec.encoding])
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
-        got = repr(data[error.start : error.end])
+        got = f"byte 0x{data[error.start : error.start + 1].hex()}"
         findings.problem("encoding", got, f"not {spec.encoding}", f"{file}, line {line}")
         return None
     if not text.endswith("\n"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +14,7 @@ from forgia_hpc.data.ingest.recipe import TableSpec
 from forgia_hpc.data.ingest.table import Table
 from forgia_hpc.data.layout import Channel
 
+MANY = 8  # so many channels never take the same values twice, unless a block of lines was copied
 Values = NDArray[np.float64]
 Steps = NDArray[np.int64]
 
@@ -102,20 +104,31 @@ def make_track(
 
 
 def _leave_out_repeated_rows(part: Rows, spec: TableSpec, findings: Findings) -> Rows:
-    """Leave out rows that repeat the row before in every cell, where a clock by row could not tell."""
-    if spec.clock.column is not None or part.values.shape[0] < 2:
+    """Leave out rows that stand there twice, where a clock by row could not tell."""
+    if spec.clock.column is not None:
         return part
-    left, right = part.values[:, :-1], part.values[:, 1:]
-    same = ((left == right) | (np.isnan(left) & np.isnan(right))).all(axis=0)
-    repeated = np.flatnonzero(same) + 1
+    repeated = _repeated_rows(part.values)
     if spec.mends.repeated_rows is None:
-        limit = "equal to the row before in every cell"
+        limit = "equal to an earlier row in every cell"
         _refuse(part, repeated, "row", limit, "mends: {repeated_rows: {}}", findings)
         return part
     findings.mend("repeated_rows", part.table.file, len(repeated))
     keep = np.delete(np.arange(part.values.shape[1]), repeated)
     numbers, times = part.numbers[keep], np.arange(len(keep), dtype=np.int64)
     return Rows(part.asset, part.table, numbers, times, part.values[:, keep])
+
+
+def _repeated_rows(values: Values) -> Steps:
+    """Return the rows equal to the row before, or, where a chance is ruled out, to any earlier row."""
+    channels, steps = values.shape
+    if channels < 2:
+        return np.zeros(0, dtype=np.int64)  # one quiet sensor repeats itself
+    if channels >= MANY:
+        _, first = np.unique(values, axis=1, return_index=True, equal_nan=True)
+        return np.setdiff1d(np.arange(steps), first)
+    left, right = values[:, :-1], values[:, 1:]
+    same = (left == right) | (np.isnan(left) & np.isnan(right))
+    return np.flatnonzero(same.all(axis=0)) + 1
 
 
 def _leave_out_repeated_times(
@@ -195,7 +208,7 @@ def _cut(track: Track, index: Steps, values: Values, part: Rows, findings: Findi
     findings.mend("missing_steps", part.table.file, int(missing.sum()))
     fill = 0 if rule is None else rule.fill
     edges = [0, *(gaps[missing[gaps] > fill] + 1).tolist(), len(index)]
-    for begin, end in zip(edges[:-1], edges[1:], strict=True):
+    for begin, end in pairwise(edges):
         first, last = int(index[begin]), int(index[end - 1])
         piece = np.full((len(values), last - first + 1), np.nan)
         piece[:, index[begin:end] - first] = values[:, begin:end]
@@ -204,14 +217,12 @@ def _cut(track: Track, index: Steps, values: Values, part: Rows, findings: Findi
     track.between = track.steps - sum(piece.steps for piece in track.pieces)
 
 
-def _refuse(  # noqa: PLR0913
-    part: Rows, rows: Steps, field: str, limit: str, fix: str, findings: Findings
-) -> None:
+def _refuse(part: Rows, rows: Steps, field: str, limit: str, fix: str, findings: Findings) -> None:
     """Note rows of one part by their positions in it."""
     _refuse_at([part], rows, field, limit, fix, findings)
 
 
-def _refuse_at(  # noqa: PLR0913
+def _refuse_at(
     parts: list[Rows], rows: Steps, field: str, limit: str, fix: str, findings: Findings
 ) -> None:
     """Note rows by their positions in the joined parts."""

@@ -1,7 +1,7 @@
 """The units and quantities that a recipe may name: a small table of UCUM codes with their dimensions.
 
 Dimensions are exponents of (length, mass, time, current, temperature, amount); "arbitrary" units of UCUM have a
-dimension of their own, so they fit no physical quantity. Sources: ucum.org/ucum (table 1 and following), SI brochure.
+dimension of their own, so they fit no physical quantity. Sources: ucum.org/ucum (tables 1 ff.), SI brochure.
 """
 
 from __future__ import annotations

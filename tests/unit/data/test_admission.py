@@ -107,7 +107,13 @@ def test_card_and_contribution_must_agree(good):
         contributor="somebody",
         members=["mill"],
         season_steps={"process": 12},
-    ) == ["card.name", "card.contributor", "card.members", "season_steps.process", "season_steps.night"]
+    ) == [
+        "card.name",
+        "card.contributor",
+        "card.members",
+        "season_steps.process",
+        "season_steps.night",
+    ]
 
 
 def test_nothing_at_all_is_refused(good):

@@ -37,6 +37,10 @@ def test_the_bands_of_a_random_walk_hold_what_they_promise():
     assert held.mean() == pytest.approx(0.8, abs=0.04)
 
 
+def ones(rows):
+    return np.ones(len(rows), dtype=np.int64)
+
+
 def waves(series, seed):
     random = np.random.default_rng(seed)
     time = np.arange(80)
@@ -47,8 +51,8 @@ def waves(series, seed):
 
 def test_the_linear_forecast_learns_waves_of_any_size_and_its_bands_hold():
     train, test = waves(500, 0), waves(200, 1)
-    linear = fit_linear(train[:, :64], train[:, 64:], LEVELS)
-    bands = linear.forecast(test[:, :64])
+    linear = fit_linear(train[:, :64], ones(train), train[:, 64:], LEVELS)
+    bands = linear.forecast(test[:, :64], ones(test))
     assert bands.shape == (200, 3, 16)
     size = np.ptp(test, axis=1)[:, None]
     assert (np.abs(bands[:, 1] - test[:, 64:]) / size).mean() < 0.07
@@ -61,13 +65,13 @@ def test_the_linear_forecast_bears_gaps_constants_and_silence():
     train[np.random.default_rng(2).random(train.shape) < 0.05] = NAN
     train[:20] = 3.0
     train[20:40] = NAN
-    linear = fit_linear(train[:, :64], train[:, 64:], LEVELS)
+    linear = fit_linear(train[:, :64], ones(train), train[:, 64:], LEVELS)
     odd = np.array([np.full(64, 7.25), np.full(64, NAN), np.r_[np.full(60, NAN), 1, 2, 3, 4]])
-    forecast = linear.forecast(odd)
+    forecast = linear.forecast(odd, ones(odd))
     assert np.isfinite(forecast).all()
     assert (forecast[0] == 7.25).all()
 
 
 def test_too_few_rows_are_no_fit():
     train = waves(30, 0)
-    assert fit_linear(train[:, :64], train[:, 64:], LEVELS) is None
+    assert fit_linear(train[:, :64], ones(train), train[:, 64:], LEVELS) is None
