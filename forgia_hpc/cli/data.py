@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 from click.shell_completion import CompletionItem
@@ -13,6 +13,9 @@ from forgia_hpc import sources
 from forgia_hpc.cli.output import console, note, say, say_json
 from forgia_hpc.cli.words import json_option
 from forgia_hpc.errors import ExitCode, InputError, Problem
+
+if TYPE_CHECKING:
+    from forgia_hpc.data.ingest.report import IngestReport
 
 
 def _data_root() -> Path:
@@ -66,56 +69,47 @@ Examples:
     type=click.Path(path_type=Path, file_okay=False),
     help="The raw files; else $FORGIA_RAW.",
 )
-@click.option("--overwrite", is_flag=True, help="Seal again what is sealed already.")
-@click.option("--keep", is_flag=True, help="Leave what is sealed already as it is.")
+@click.option("--overwrite", is_flag=True, help="Make again what another recipe has made.")
 @json_option
-def ingest(
-    names: tuple[str, ...], raw: Path | None, overwrite: bool, keep: bool, as_json: bool
-) -> None:
-    """Turn raw files into sealed contributions by the recipes of datasets/; a consortium brings its members."""
-    from forgia_hpc.data.ingest.consortium import members_of
-    from forgia_hpc.data.ingest.seal import ingest_and_seal, seal_together
+def ingest(names: tuple[str, ...], raw: Path | None, overwrite: bool, as_json: bool) -> None:
+    """Turn raw files into sealed datasets by the recipes of datasets/; a consortium brings its members.
+
+    What the same recipe has sealed already is kept as it is.
+    """
+    from rich.progress import Progress
+
+    from forgia_hpc.data.ingest.sealing import ingest_and_seal
 
     root = _data_root()
     given = raw or (Path(os.environ["FORGIA_RAW"]) if "FORGIA_RAW" in os.environ else None)
     found: dict[str, Any] = {}
-    for name in _contributions(names, members_of):
-        if keep and (root / name / "manifest.json").is_file():
-            note(f"{name}: sealed already")
-            continue
-        found[name] = _one(
-            name, given, root, overwrite=overwrite, seal=ingest_and_seal, quiet=as_json
-        )
     for name in names:
-        if members_of(name):
-            found[name] = {"version": seal_together(name, root)}
+        with Progress(console=console(stderr=True), transient=True) as bars:
+            task = bars.add_task(name, total=None)
+
+            def progress(
+                what: str, done: int, total: int, bars: Any = bars, task: Any = task
+            ) -> None:
+                bars.update(task, completed=done, total=total, description=what)
+
+            version, report = ingest_and_seal(
+                name, given, root, overwrite=overwrite, progress=progress
+            )
+        found[name] = {"version": version, "report": report.as_dict()}
+        if not as_json:
+            say(f"{name}@{version[:12]}  {_line(report)}")
     if as_json:
         say_json("data", {"datasets": found, "root": str(root)})
-        return
-    for name in names:
-        say(f"{name} in {root / name}")
+    else:
+        note(f"sealed in {root}; look: forgia data info {names[0]}")
 
 
-def _contributions(names: tuple[str, ...], members_of: Any) -> list[str]:
-    return list(dict.fromkeys(part for name in names for part in (members_of(name) or [name])))
-
-
-def _one(
-    name: str, raw: Path | None, root: Path, *, overwrite: bool, seal: Any, quiet: bool
-) -> dict[str, Any]:
-    """Ingest one contribution under a progress bar."""
-    from rich.progress import Progress
-
-    with Progress(console=console(stderr=True), transient=True) as bars:
-        task = bars.add_task(name, total=None)
-
-        def progress(what: str, done: int, total: int) -> None:
-            bars.update(task, completed=done, total=total, description=f"{name}: {what}")
-
-        version, report = seal(name, raw, root, overwrite=overwrite, progress=progress)
-    if not quiet:
-        note(f"{name}@{version[:12]}: {report.line()}")
-    return {"version": version, "report": report.as_dict()}
+def _line(report: IngestReport) -> str:
+    mended = sum(report.totals().values())
+    return (
+        f"{report.rows_in:,} rows in, {report.rows_out:,} out, {report.values_out:,} values of "
+        f"{report.channels} channels, {report.machines} machine(s), {mended:,} mended"
+    )
 
 
 @data.command(epilog="\b\nExample:\n  forgia data check consortium")

@@ -115,7 +115,7 @@ def _quantiles(residual: Array, levels: Array) -> Array:
 def _ridge(inputs: Array, wanted: Array, penalty: float) -> Array:
     shrink = penalty * np.eye(inputs.shape[1])
     shrink[-1, -1] = 0.0
-    return np.asarray(np.linalg.lstsq(inputs.T @ inputs + shrink, inputs.T @ wanted, rcond=None)[0])
+    return np.linalg.solve(inputs.T @ inputs + shrink, inputs.T @ wanted)
 
 
 def _inputs(context: Array, season: Ints, horizon: int) -> tuple[Array, Array, Array]:

@@ -83,7 +83,8 @@ class Judge:
         found = instead.copy()
         for channel, linear in self.linear[name].items():
             rows = np.array([at for at, one in enumerate(batch.channel) if one == channel], int)
-            found[rows] = linear.forecast(context[rows], batch.season[rows])
+            if len(rows):
+                found[rows] = linear.forecast(context[rows], batch.season[rows])
         return found
 
     def _example(

@@ -14,6 +14,7 @@ from forgia_hpc import sources
 from forgia_hpc.config.check import check, check_batch, complete
 from forgia_hpc.config.compose import compose_job, user_defaults
 from forgia_hpc.data.card import load_card
+from forgia_hpc.data.ingest.load import prepare_inputs
 from forgia_hpc.data.manifest import find_faults, flatten, load_manifest
 from forgia_hpc.data.policy import make_grant
 from forgia_hpc.errors import InputError, Problem
@@ -85,7 +86,7 @@ def _inputs(job: Job, data: Path, problems: list[Problem]) -> tuple[dict[str, An
     """Return the sealed inputs of dataset and model, and what is wrong with them."""
     inputs: dict[str, Any] = {}
     missing: list[Problem] = []
-    for gather in (_data_inputs, _model_inputs):
+    for gather in (_data_inputs, _model_inputs, _prepare_inputs):
         try:
             inputs |= gather(job, data, problems)
         except InputError as error:
@@ -222,6 +223,13 @@ def _model_inputs(job: Job, _root: Path, problems: list[Problem]) -> dict[str, A
         with path.open("rb") as opened:
             files[path.name] = hashlib.file_digest(opened, "sha256").hexdigest()
     return {"model": {"directory": str(folder), "files": files}}
+
+
+def _prepare_inputs(job: Job, root: Path, problems: list[Problem]) -> dict[str, Any]:
+    """Return the cards and recipes that a prepare job takes along."""
+    if not isinstance(job, PrepareJob) or any("prepare" in problem.field for problem in problems):
+        return {}
+    return {"prepare": prepare_inputs(job.prepare.contributions, root)}
 
 
 def _dependency(wish: Wish, cluster: Cluster, runs: Path) -> str | None:

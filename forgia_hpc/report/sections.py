@@ -126,7 +126,7 @@ def forecasts_section(facts: RunFacts) -> Safe | None:
     if not drawn:
         return None
     more = _more(len(examples) - MOST_FORECASTS, "forecasts")
-    hint = "Windows the model never saw, in physical units; the dashed line is the start of the forecast."
+    hint = "Examples of the judged windows, in physical units; the dashed line is the start of the forecast."
     return section("forecasts", "Forecasts", hint, forecast_key(examples), panels(drawn), more)
 
 

@@ -23,7 +23,7 @@ sans-serif;
 --accent:#a33c0a;--accent-faint:#e0a684;--wide:#f7dcc9;--narrow:#efb892;--label:#f0d0b8;
 --grey:#777;
 --shade1:#a33c0a;--shade2:#666;--shade3:#aaa;--shade4:#ddd}
-nav,.skip{display:none!important}figure,table,.figures>div{break-inside:avoid}
+nav,.skip{display:none!important}figure,tr,.figures>div{break-inside:avoid}
 h2{break-after:avoid}
 *{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 *{box-sizing:border-box}

@@ -12,9 +12,7 @@ from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
-SYSTEM_PATH = (
-    ":/usr/local/sbin:/usr/sbin:/sbin:/usr/bin:/bin"  # a shell of Debian's root may lack sbin
-)
+SYSTEM_PATH = ":/usr/sbin:/usr/bin:/sbin:/bin"  # root's PATH after `su` has no sbin
 MARKER = ".forgia_dev_slurm"  # only a directory that holds it is ever removed
 
 # Debian's package of each program we start (its library, for PMIx). mariadb-server-core is enough:

@@ -149,7 +149,8 @@ def test_the_exported_model_is_whole_float32_and_starts_another_run(
     module = artefact.load(first.output / "model")
     assert module.mix.weight is module.tied.weight
     assert {str(value.dtype) for value in module.state_dict().values()} == {"torch.float32"}
-    assert len({value.float().bfloat16().float().equal(value) for value in module.parameters()}) > 0
+    # the optimizer's masters, not the bf16 weights that the passes ran on
+    assert any(not value.bfloat16().float().equal(value) for value in module.parameters())
 
     job = started.waves_job(
         2, Precision.fp32, train={"steps": 1, "start_from": first.name, "micro_batch": 2}, seed=9

@@ -88,7 +88,9 @@ def generate(spec: GeneratorSpec, folder: Path) -> None:
         for code, first, last in _add_anomalies(rng, values, held_out):
             start, end = (_stamp(style, step, 0) for step in (first, last))
             labels.append(f"{name},{code},{start},{end}")
-        parts.append((name, _lines(rng, style, values)))
+        # an outage would swallow anomalies of a machine that has them all over its time
+        outage = 0 if held_out else style.outage
+        parts.append((name, _lines(rng, style, values, outage)))
     _write(style, folder, parts)
     (folder / "labels.csv").write_text("\n".join(labels) + "\n", encoding="utf-8")
 
@@ -134,7 +136,7 @@ def _spoil(rng: np.random.Generator, code: str, stretch: Array) -> None:
         stretch[hit] += 4 * spread
 
 
-def _lines(rng: np.random.Generator, style: Style, values: Array) -> list[str]:
+def _lines(rng: np.random.Generator, style: Style, values: Array, outage: int) -> list[str]:
     """Return the lines of one machine: text, glitches, missing and repeated rows."""
     columns = [
         np.char.mod(f"%.{decimals}f", channel).astype(object)
@@ -150,17 +152,17 @@ def _lines(rng: np.random.Generator, style: Style, values: Array) -> list[str]:
     stamps = [_stamp(style, step, jitter[step]) for step in range(steps)]
     rows = zip(stamps, *columns, strict=True)
     lines = [style.delimiter.join(row) for row in rows]
-    return [lines[step] for step in _present(rng, style, steps)]
+    return [lines[step] for step in _present(rng, style, steps, outage)]
 
 
-def _present(rng: np.random.Generator, style: Style, steps: int) -> NDArray[np.int64]:
+def _present(rng: np.random.Generator, style: Style, steps: int, outage: int) -> NDArray[np.int64]:
     """Return the steps that have rows; a step may stand there twice, the first and the last stand there once."""
     present = np.ones(steps, dtype=np.int64)
     for first in rng.integers(steps // 10, steps // 2, size=style.missing):
         present[first : first + int(rng.integers(1, 9))] = 0
-    if style.outage:
+    if outage:
         first = int(rng.integers(steps // 2, steps * 3 // 5))
-        present[first : first + style.outage] = 0
+        present[first : first + outage] = 0
     twice = rng.integers(steps // 10, steps // 2, size=style.repeated)
     np.add.at(present, twice, 1)
     return np.repeat(np.arange(steps), present)

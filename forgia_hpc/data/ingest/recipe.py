@@ -12,8 +12,6 @@ from typing import Any, Literal
 
 from forgia_hpc.data.layout import Channel
 
-FORMAT = "forgia.recipe/1"
-
 
 @dataclass(frozen=True, kw_only=True)
 class RawFile:
