@@ -29,7 +29,7 @@ def _own_roots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture
-def forgia() -> "Forgia":
+def forgia() -> Forgia:
     """Return the command line, run as a user runs it: a process of its own."""
     return Forgia()
 
@@ -37,7 +37,7 @@ def forgia() -> "Forgia":
 class Forgia:
     """`forgia …` in a fresh interpreter."""
 
-    def __call__(self, *words: str, timeout_s: float = 240, **environment: str):  # noqa: ANN204
+    def __call__(self, *words: str, timeout_s: float = 240, **environment: str):
         import os
         import subprocess
 

@@ -115,7 +115,9 @@ def _quantiles(residual: Array, levels: Array) -> Array:
 def _ridge(inputs: Array, wanted: Array, penalty: float) -> Array:
     shrink = penalty * np.eye(inputs.shape[1])
     shrink[-1, -1] = 0.0
-    return np.linalg.solve(inputs.T @ inputs + shrink, inputs.T @ wanted)
+    return np.asarray(
+        np.linalg.solve(inputs.T @ inputs + shrink, inputs.T @ wanted), dtype=np.float64
+    )
 
 
 def _inputs(context: Array, season: Ints, horizon: int) -> tuple[Array, Array, Array]:

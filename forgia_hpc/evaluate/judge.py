@@ -40,13 +40,13 @@ class Judge:
     ]  # contribution → channel; what could not be fitted is not there
 
     def chunk(self, index: WindowIndex, chunk: Chunk) -> tuple[list[Judged], list[dict[str, Any]]]:
-        """Return the figures of every window of a chunk, and its examples."""
+        """Return the figures of every window of a chunk, and one example where a series can be scored."""
         name = index.names[chunk.contribution]
         batch = index.read(chunk.contribution, chunk.windows)
         context, truth = batch.context.astype(np.float64), batch.target.astype(np.float64)
         scale = seasonal_error(context, batch.season)
         forecasts = self._forecasts(name, batch, context)
-        judged, examples = [], []
+        judged = []
         for row, window in enumerate(chunk.windows.tolist()):
             mine = np.flatnonzero(batch.group == row)
             measured = {
@@ -55,12 +55,11 @@ class Judge:
             }
             series = tuple(f"{batch.asset[at]}/{batch.channel[at]}" for at in mine)
             judged.append(Judged(name, chunk.split.value, window, series, measured))
-            if window in chunk.examples:
-                good = mine[np.isfinite(scale[mine])]
-                if len(good):
-                    at = int(good[chunk.examples[window] % len(good)])
-                    examples.append(self._example(name, chunk.split, batch, forecasts, at))
-        return judged, examples
+        good = np.flatnonzero(np.isfinite(scale) & np.isfinite(truth).any(axis=1))
+        if not len(good):
+            return judged, []
+        at = int(good[chunk.number % len(good)])  # another channel in the next chunk
+        return judged, [self._example(name, chunk.split, batch, forecasts, at)]
 
     def _forecasts(self, name: str, batch: Batch, context: Array) -> dict[str, Array]:
         horizon = batch.target.shape[1]

@@ -85,11 +85,7 @@ def _judge(
     splits = parse_splits(wish.splits)
     indexes = {split: dataset.windows(split, data) for split in splits}
     names = next(iter(indexes.values())).names
-    work = [
-        chunk
-        for index in indexes.values()
-        for chunk in chunks(index, wish.max_windows, wish.examples)
-    ]
+    work = [chunk for index in indexes.values() for chunk in chunks(index, wish.max_windows)]
     _some_windows(work, data.dataset, wish.splits)
     items, left_out = watched(dataset, names, splits, data) if wish.anomaly else ([], [])
     total = sum(len(chunk.windows) for chunk in work) + len(items)
@@ -109,10 +105,23 @@ def _judge(
     return {
         "scores": score_rows(judged, wish.coverage),
         "skill": skill_rows(judged),
-        "examples": [example for part in done for example in part["examples"]],
+        "examples": _chosen([one for part in done for one in part["examples"]], wish.examples),
         "anomaly": anomaly,
         "notes": notes_on(indexes, judged, wish.coverage) + unfitted + left_out,
     }
+
+
+def _chosen(examples: list[Document], most: int) -> list[Document]:
+    """Return at most `most` examples of each contribution and split, evenly spaced."""
+    tasks: dict[tuple[str, str], list[Document]] = {}
+    for one in examples:
+        tasks.setdefault((one["contribution"], one["split"]), []).append(one)
+    return [
+        found[(2 * number + 1) * len(found) // (2 * count)]
+        for found in tasks.values()
+        for count in [min(most, len(found))]
+        for number in range(count)
+    ]
 
 
 def model_directory(job: TrainJob | EvaluateJob, run: RunDir) -> Path:

@@ -24,7 +24,7 @@ class Chunk:
     contribution: int  # number in the window index
     split: Split
     windows: Ints
-    examples: dict[int, int]  # window → which of its series is shown in the report
+    number: int  # of the chunk among those of its contribution and split
 
 
 def parse_splits(names: list[str]) -> list[Split]:
@@ -56,18 +56,12 @@ def spread(count: int, most: int) -> Ints:
     return np.random.default_rng(0).integers(edges[:-1], edges[1:])
 
 
-def chunks(index: WindowIndex, most: int, examples: int) -> Iterator[Chunk]:
-    """Yield the work of one split: at most `most` windows a contribution, `examples` of them shown."""
+def chunks(index: WindowIndex, most: int) -> Iterator[Chunk]:
+    """Yield the work of one split: at most `most` windows a contribution."""
     for contribution in range(len(index.names)):
         windows = spread(index.counts[contribution], most)
-        shown = {
-            int(windows[(2 * number + 1) * len(windows) // (2 * examples)]): number
-            for number in range(min(examples, len(windows)))
-        }
         for at in range(0, len(windows), CHUNK):
-            part = windows[at : at + CHUNK]
-            mine = {window: shown[window] for window in part.tolist() if window in shown}
-            yield Chunk(contribution, index.split, part, mine)
+            yield Chunk(contribution, index.split, windows[at : at + CHUNK], at // CHUNK)
 
 
 def training_rows(dataset: Dataset, name: str, data: Data, most: int) -> Batch | None:

@@ -14,6 +14,8 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from forgia_hpc.rundir import RunDir
+from forgia_hpc.runtime.place import Place
+from forgia_hpc.runtime.rendezvous import bind_port, own_address
 from forgia_hpc.schema.job import Launch
 
 GRACE_S = 20  # between asking the surviving ranks to end and killing them
@@ -100,12 +102,15 @@ def torchrun_argv(run: RunDir, job: Mapping[str, Any]) -> list[str]:
     worker = ["-m", "forgia_hpc.node.entry", str(run.path)]
     if not job["slurm"]:
         return [*head, "--standalone", *worker]
-    # the rendezvous finds the node by Slurm's own number; the port is bind-tested by the batch step
+    # the launcher's own meeting point; the ranks themselves meet as always, through the run directory
+    address = own_address(Place(size=resources["nodes"] * resources["ranks_per_node"]))
+    with bind_port(address, run.name) as bound:
+        port = bound.getsockname()[1]
     rendezvous = [
         f"--nnodes={resources['nodes']}",
         "--rdzv-backend=c10d",
         f"--rdzv-id={run.name}",
-        f"--rdzv-endpoint={job['master_address']}:{job['master_port']}",
+        f"--rdzv-endpoint={address}:{port}",
     ]
     one_a_node = {**job, "resources": {**resources, "ranks_per_node": 1}}
     srun = srun_argv(run, one_a_node)[: -len(rank_argv(run))]

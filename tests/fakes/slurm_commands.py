@@ -15,7 +15,9 @@ class FakeSlurm:
         for name in ("sbatch", "squeue", "sacct", "scontrol", "scancel", "srun"):
             self.says(name, "")
 
-    def says(self, name: str, out: str, *, err: str = "", code: int = 0, sleep_s: float = 0) -> None:
+    def says(
+        self, name: str, out: str, *, err: str = "", code: int = 0, sleep_s: float = 0
+    ) -> None:
         """Let a program answer so."""
         path = self.directory / name
         calls = self.directory / f"{name}.calls"

@@ -13,7 +13,7 @@ import pytest
 pytestmark = pytest.mark.slurm
 
 DEV = Path(__file__).resolve().parents[2] / "slurm/dev"
-BOOST = "--partition=boost_usr_prod"
+BOOST = "--partition=boost_usr_prod"  # nodes that matter are named: n1 may still be COMPLETING
 
 MPI_PROGRAM = """
 import socket
@@ -117,7 +117,7 @@ def test_qos_are_those_of_booster(dev_slurm):
 
 
 def test_two_nodes_are_two_hosts_that_know_each_other(dev_slurm):
-    command = ["srun", BOOST, "--nodes=2", "--ntasks-per-node=1", "--label", "sh", "-c"]
+    command = ["srun", BOOST, "--nodelist=n[1-2]", "--ntasks-per-node=1", "--label", "sh", "-c"]
     shown = dev_slurm.run([*command, "hostname; getent hosts n3 | cut -c-9; ls /dev/shm"]).stdout
     assert sorted(shown.splitlines()) == ["0: 127.0.0.1", "0: n1", "1: 127.0.0.1", "1: n2"]
 
@@ -137,7 +137,7 @@ def test_a_job_has_the_clients_conf(dev_slurm):
 def test_mpi_spans_two_nodes(dev_slurm, tmp_path):
     program = tmp_path / "program.py"
     program.write_text(MPI_PROGRAM)
-    ranks = ["--nodes=2", "--ntasks-per-node=2", "--mpi=pmix"]
+    ranks = ["--nodelist=n[1-2]", "--ntasks-per-node=2", "--mpi=pmix"]
     shown = dev_slurm.run(["srun", BOOST, *ranks, sys.executable, program]).stdout
     assert sorted(shown.splitlines()) == ["4 2 6 n1", "4 2 6 n1", "4 2 6 n2", "4 2 6 n2"]
 

@@ -11,7 +11,8 @@ from pathlib import Path
 import click
 import pytest
 
-from forgia_hpc.cli.main import VERBS, forgia as group
+from forgia_hpc.cli.main import VERBS
+from forgia_hpc.cli.main import forgia as group
 from forgia_hpc.slurm.cluster import cluster_names
 
 HEAVY = {"torch", "deepspeed", "mpi4py", "h5py", "chronos", "transformers"}
@@ -48,7 +49,7 @@ def test_every_verb_explains_itself_with_an_example(name: str) -> None:
     assert command.help
     if name != "completion":
         assert command.epilog
-        assert f"forgia {name.split()[0]}" in command.epilog
+        assert f"forgia {name.split(maxsplit=1)[0]}" in command.epilog
 
 
 @pytest.mark.parametrize(
@@ -90,7 +91,7 @@ def test_nothing_heavy_is_imported_on_the_login_node(words: list[str]) -> None:
         assert not {"rich", "hydra", "omegaconf", "submitit", "numpy", "yaml"} & loaded
 
 
-def test_the_dry_run_prints_the_script_alone_on_stdout(forgia) -> None:  # noqa: ANN001
+def test_the_dry_run_prints_the_script_alone_on_stdout(forgia) -> None:
     words = ["submit", "train", "cluster=leonardo_booster", "resources.account=AIFAC_L01"]
     done = forgia(*words, "--dry-run", PATH="/nowhere")
     assert done.returncode == 0, done.stderr
@@ -101,7 +102,7 @@ def test_the_dry_run_prints_the_script_alone_on_stdout(forgia) -> None:  # noqa:
     assert not Path(os.environ["FORGIA_RUNS"]).exists()
 
 
-def test_every_problem_is_told_at_once_with_exit_code_2(forgia) -> None:  # noqa: ANN001
+def test_every_problem_is_told_at_once_with_exit_code_2(forgia) -> None:
     words = [
         "submit",
         "train",
@@ -138,14 +139,14 @@ def test_every_problem_is_told_at_once_with_exit_code_2(forgia) -> None:  # noqa
         (["run", "nonsense"], "is not one of"),
     ],
 )
-def test_bad_input_is_one_clear_line(forgia, words: list[str], says: str) -> None:  # noqa: ANN001
+def test_bad_input_is_one_clear_line(forgia, words: list[str], says: str) -> None:
     done = forgia(*words)
     assert done.returncode == 2, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
 
 
-def test_completion_knows_verbs_groups_options_and_runs(forgia, tmp_path: Path) -> None:  # noqa: ANN001
+def test_completion_knows_verbs_groups_options_and_runs(forgia, tmp_path: Path) -> None:
     def offered(*words: str) -> set[str]:
         line = ["forgia", *words]
         done = forgia(
@@ -165,20 +166,20 @@ def test_completion_knows_verbs_groups_options_and_runs(forgia, tmp_path: Path) 
     assert offered("logs", run.name[:4]) == {run.name}
 
 
-def test_config_show_prints_a_config_that_composes_to_itself(forgia) -> None:  # noqa: ANN001
+def test_config_show_prints_a_config_that_composes_to_itself(forgia) -> None:
     said = json.loads(forgia("config", "show", "train", "train.steps=7", "--json").stdout)
     assert said["format"] == "forgia.config/1"
     assert said["config"]["train"]["steps"] == 7
     assert "zero3" in said["groups"]["parallel"]
 
 
-def test_doctor_tells_what_is_there(forgia) -> None:  # noqa: ANN001
+def test_doctor_tells_what_is_there(forgia) -> None:
     said = json.loads(forgia("doctor", "--json").stdout)
     weights = {entry["what"]: entry["weight"] for entry in said["findings"]}
     assert weights["python"] == weights["torch"] == weights["deepspeed"] == "ok"
 
 
-def test_doctor_finds_a_stale_lock(forgia, tmp_path: Path) -> None:  # noqa: ANN001
+def test_doctor_finds_a_stale_lock(forgia, tmp_path: Path) -> None:
     lock = tmp_path / "ext" / "deepspeed_shm_comm" / "lock"
     lock.parent.mkdir(parents=True)
     lock.touch()
@@ -188,7 +189,7 @@ def test_doctor_finds_a_stale_lock(forgia, tmp_path: Path) -> None:  # noqa: ANN
     assert any(str(lock) in entry["fix"] for entry in json.loads(done.stdout)["findings"])
 
 
-def test_no_colours_in_a_pipe(forgia) -> None:  # noqa: ANN001
+def test_no_colours_in_a_pipe(forgia) -> None:
     assert "\x1b[" not in forgia("cluster", "list").stdout + forgia("status", "nope").stderr
 
 

@@ -140,7 +140,7 @@ def together(run, asked, size):
 
     def one(rank):
         place = find_place({"RANK": str(rank), "WORLD_SIZE": str(size), "LOCAL_RANK": str(rank)})
-        told[rank] = evaluate(asked, run, World(place, ThreadWire(threads, rank)), stop)
+        told[rank] = evaluate(asked, run, World(place, lambda: ThreadWire(threads, rank)), stop)
 
     stop = StopFlag(run, 0)
     ranks = [threading.Thread(target=one, args=(rank,)) for rank in range(size)]

@@ -21,7 +21,7 @@ def only_run() -> RunDir:
     return run
 
 
-def until(condition, seconds: float = 30):  # noqa: ANN001, ANN201
+def until(condition, seconds: float = 30):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "waited in vain"
@@ -29,7 +29,7 @@ def until(condition, seconds: float = 30):  # noqa: ANN001, ANN201
     return found
 
 
-def test_a_program_that_ends_well(forgia) -> None:  # noqa: ANN001
+def test_a_program_that_ends_well(forgia) -> None:
     code = "import os, pathlib; pathlib.Path(os.environ['FORGIA_OUTPUT'], os.environ['RANK']).write_text(os.environ['WORLD_SIZE'])"  # fmt: skip
     done = forgia(
         "run", "command", "resources.ranks_per_node=2", "--json", "--", sys.executable, "-c", code
@@ -42,7 +42,7 @@ def test_a_program_that_ends_well(forgia) -> None:  # noqa: ANN001
     assert Path(said["report"]).read_text().startswith("<!doctype html>")
 
 
-def test_a_program_that_fails_is_a_failed_job_that_names_its_rank(forgia) -> None:  # noqa: ANN001
+def test_a_program_that_fails_is_a_failed_job_that_names_its_rank(forgia) -> None:
     code = "import os, sys, time; time.sleep(60 * (os.environ['RANK'] == '0')); sys.exit(7)"
     started = time.monotonic()
     done = forgia("run", "command", "resources.ranks_per_node=2", "--", sys.executable, "-c", code)
@@ -53,7 +53,7 @@ def test_a_program_that_fails_is_a_failed_job_that_names_its_rank(forgia) -> Non
     assert not only_run().result.exists()
 
 
-def test_a_killed_rank_ends_the_job_and_names_itself(forgia) -> None:  # noqa: ANN001
+def test_a_killed_rank_ends_the_job_and_names_itself(forgia) -> None:
     done = forgia("submit", "command", "resources.ranks_per_node=2", "--", "sleep", "60")
     assert done.returncode == 0, done.stderr
     run = only_run()
@@ -80,7 +80,7 @@ def _ranks(run: RunDir) -> list[int]:
     return [pid for _, pid in sorted(found)]
 
 
-def test_a_killed_batch_step_takes_its_ranks_along_and_is_no_success(forgia) -> None:  # noqa: ANN001
+def test_a_killed_batch_step_takes_its_ranks_along_and_is_no_success(forgia) -> None:
     forgia("submit", "command", "--", "sleep", "60")
     run = only_run()
     until(lambda: _ranks(run))
@@ -91,7 +91,7 @@ def test_a_killed_batch_step_takes_its_ranks_along_and_is_no_success(forgia) -> 
     assert "left no last word" in status.why
 
 
-def test_cancel_asks_the_program_to_stop_and_the_run_is_resumable(forgia) -> None:  # noqa: ANN001
+def test_cancel_asks_the_program_to_stop_and_the_run_is_resumable(forgia) -> None:
     forgia("submit", "command", "--", "sleep", "60")
     run = only_run()
     until(lambda: _ranks(run))
@@ -106,7 +106,7 @@ def test_cancel_asks_the_program_to_stop_and_the_run_is_resumable(forgia) -> Non
     assert forgia("wait", run.name).returncode == 6
 
 
-def test_ctrl_c_stops_the_run_and_says_130(forgia) -> None:  # noqa: ANN001
+def test_ctrl_c_stops_the_run_and_says_130(forgia) -> None:
     process = subprocess.Popen(
         [sys.executable, "-m", "forgia_hpc.cli.main", "run", "command", "--", "sleep", "60"],
         stderr=subprocess.PIPE,
@@ -125,7 +125,7 @@ def test_ctrl_c_stops_the_run_and_says_130(forgia) -> None:  # noqa: ANN001
 @pytest.mark.parametrize(
     "place", ["code/forgia_hpc/rundir.py", "config.yaml", "inputs/cluster.yaml"]
 )
-def test_an_edited_run_refuses_with_5_and_the_file(forgia, place: str) -> None:  # noqa: ANN001
+def test_an_edited_run_refuses_with_5_and_the_file(forgia, place: str) -> None:
     forgia("submit", "command", "--", "true")
     run = only_run()
     assert forgia("wait", run.name).returncode == 0

@@ -113,7 +113,7 @@ def test_a_moved_run_and_a_swapped_manifest_are_refused(source: Path) -> None:
         (lambda p: p.unlink(), "cannot be read"),
     ],
 )
-def test_a_shard_that_changed_is_named(damage, words: str, tmp_path: Path) -> None:  # noqa: ANN001
+def test_a_shard_that_changed_is_named(damage, words: str, tmp_path: Path) -> None:
     shard = tmp_path / "train-000.h5"
     shard.write_bytes(b"abcde")
     entry = {"path": shard.name, "bytes": 5, "sha256": provenance.sha256_file(shard)}

@@ -6,12 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from fakes.slurm_commands import FakeSlurm
 
 from forgia_hpc.errors import InputError, SlurmSilentError
 from forgia_hpc.slurm import state
 from forgia_hpc.slurm.state import job_ids_named, states
-
-from fakes.slurm_commands import FakeSlurm
 
 
 @pytest.fixture

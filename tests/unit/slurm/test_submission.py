@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from fakes.slurm_commands import FakeSlurm
 
 from forgia_hpc.config.check import complete
 from forgia_hpc.errors import InputError, SlurmSilentError
@@ -15,7 +16,6 @@ from forgia_hpc.slurm import executor
 from forgia_hpc.slurm.cluster import load_cluster
 from forgia_hpc.slurm.executor import BatchExecutor, Script, allowed, render
 from forgia_hpc.slurm.request import sbatch_request
-from fakes.slurm_commands import FakeSlurm
 
 GOLDEN = Path(__file__).parent / "golden"
 
