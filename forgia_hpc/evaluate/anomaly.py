@@ -78,7 +78,7 @@ class PcaReference:
 def fit_pca(rows: Array) -> PcaReference | None:
     """Fit on rows (step, channel) of normal operation; None where no channel varies or too few rows are there."""
     rows = rows[np.isfinite(rows).any(axis=1)]
-    if len(rows) < 10 * rows.shape[1]:
+    if len(rows) < 3 * rows.shape[1]:
         return None
     mean = np.nan_to_num(mean_of_known(rows), nan=0.0)
     centred = np.nan_to_num(rows - mean, nan=0.0)

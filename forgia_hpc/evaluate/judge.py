@@ -22,6 +22,7 @@ from forgia_hpc.schema.data import Data
 Forecast = Callable[[Array, Ints, int], Array]
 
 TRAINING_WINDOWS = 1024  # of a contribution, for the linear baseline
+LEAST_SCALE = 0.01  # of the channel's standard deviation in training
 SHOWN_CONTEXT = 128  # steps of an example
 SHOWN_LEVELS = (0.1, 0.5, 0.9)
 
@@ -35,16 +36,15 @@ class Judge:
     levels: Array
     coverage: list[float]
     model: Forecast
-    linear: dict[
-        str, dict[str, LinearForecast]
-    ]  # contribution → channel; what could not be fitted is not there
+    spreads: dict[str, dict[tuple[int, str], float]]  # contribution → group and channel
+    linear: dict[str, dict[str, LinearForecast]]  # contribution → channel, as far as fitted
 
     def chunk(self, index: WindowIndex, chunk: Chunk) -> tuple[list[Judged], list[dict[str, Any]]]:
         """Return the figures of every window of a chunk, and one example where a series can be scored."""
         name = index.names[chunk.contribution]
         batch = index.read(chunk.contribution, chunk.windows)
         context, truth = batch.context.astype(np.float64), batch.target.astype(np.float64)
-        scale = seasonal_error(context, batch.season)
+        scale = np.maximum(seasonal_error(context, batch.season), self._floor(name, batch))
         forecasts = self._forecasts(name, batch, context)
         judged = []
         for row, window in enumerate(chunk.windows.tolist()):
@@ -76,6 +76,17 @@ class Judge:
         if name in self.linear:
             found["linear"] = self._linear(name, batch, context, found["seasonal_naive"])
         return found
+
+    def _floor(self, name: str, batch: Batch) -> Array:
+        """Return (series,): the least seasonal error that counts.
+
+        A channel that stood still but for one tick has an error near zero; when it then jumps, that one window
+        outweighed all others of a contribution a thousandfold.
+        """
+        spreads, segments = self.spreads[name], self.dataset.source(name).index.segments
+        groups = segments["group"][batch.segment].tolist()
+        found = [spreads[key] for key in zip(groups, batch.channel, strict=True)]
+        return LEAST_SCALE * np.array(found)
 
     def _linear(self, name: str, batch: Batch, context: Array, instead: Array) -> Array:
         """Return the linear forecast; a channel that has none (it was constant in training) takes `instead`."""

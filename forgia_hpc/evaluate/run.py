@@ -24,7 +24,7 @@ from forgia_hpc.evaluate.metrics import Array, Ints
 from forgia_hpc.evaluate.notes import notes_on
 from forgia_hpc.evaluate.skill import Judged, score_rows, skill_rows
 from forgia_hpc.evaluate.watch import watch, watched
-from forgia_hpc.evaluate.windows import Chunk, chunks, parse_splits
+from forgia_hpc.evaluate.windows import Chunk, channel_spreads, chunks, parse_splits
 from forgia_hpc.rundir import RunDir, read_json, write_json
 from forgia_hpc.runtime import artefact
 from forgia_hpc.runtime.artefact import ModelFacts
@@ -91,7 +91,8 @@ def _judge(
     total = sum(len(chunk.windows) for chunk in work) + len(items)
     dealing = Dealing(world, stop, run.metrics, total)
     linear, unfitted = fit_baselines(dataset, names, data, levels)
-    judge = Judge(dataset, data, levels, wish.coverage, model, linear)
+    spreads = {name: channel_spreads(dataset, name) for name in names}
+    judge = Judge(dataset, data, levels, wish.coverage, model, spreads, linear)
 
     def forecast(chunk: Chunk) -> Document:
         judged, examples = judge.chunk(indexes[chunk.split], chunk)

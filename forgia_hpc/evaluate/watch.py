@@ -45,12 +45,12 @@ def watched(
             facts
             for split in splits
             for facts in dataset.segments(name, split)
-            if facts.steps > data.min_context and _labels(facts, marks).any()
+            if _is_mixed(_labels(facts, marks)[data.min_context :])
         ]
         facts.sort(key=lambda one: (-one.steps, one.number))
         if not facts:
             notes.append(
-                f"{name}: no anomaly score, because no labelled stretch lies in the splits judged."
+                f"{name}: no anomaly score, because no segment of the splits judged is labelled in part."
             )
         elif len(facts) > MOST:
             notes.append(
@@ -136,6 +136,11 @@ def _inputs(segment: Segment) -> tuple[Array, float]:
     """Return the input channels (channel, step) and the steps a second."""
     rows = [at for at, channel in enumerate(segment.channels) if channel.role in INPUT_ROLES]
     return segment.values[rows], segment.rate_num / segment.rate_den
+
+
+def _is_mixed(labels: NDArray[np.bool_]) -> bool:
+    """Return whether scores can be compared: a segment that is labelled throughout has no normal step."""
+    return bool(labels.any() and not labels.all())
 
 
 def _stretches(dataset: Dataset, name: str) -> list[Mark]:

@@ -64,6 +64,25 @@ def chunks(index: WindowIndex, most: int) -> Iterator[Chunk]:
             yield Chunk(contribution, index.split, windows[at : at + CHUNK], at // CHUNK)
 
 
+def channel_spreads(dataset: Dataset, name: str) -> dict[tuple[int, str], float]:
+    """Return the standard deviation of each channel over the train split, by group and channel name.
+
+    From the sums sealed in the index (Chan, Golub & LeVeque 1983); over all splits where there is no train split.
+    """
+    index = dataset.source(name).index
+    stats = index.stats.reshape(len(index.shards), len(index.channels))
+    train = [at for at in range(len(index.shards)) if index.split_of(at) is Split.train]
+    stats = stats[train] if train else stats
+    count = np.maximum(stats["n"].sum(axis=0), 1)
+    mean = (stats["n"] * stats["mean"]).sum(axis=0) / count
+    m2 = (stats["m2"] + stats["n"] * (stats["mean"] - mean) ** 2).sum(axis=0)
+    spread = np.sqrt(m2 / count)
+    return {
+        (entry.group, entry.channel.name): float(spread[at])
+        for at, entry in enumerate(index.channels)
+    }
+
+
 def training_rows(dataset: Dataset, name: str, data: Data, most: int) -> Batch | None:
     """Return windows of a contribution's train split, or None where none may be read or none is long enough."""
     if not dataset.segments(name, Split.train):

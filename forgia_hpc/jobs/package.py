@@ -50,6 +50,7 @@ class Plan:
             run=self.run.path,
             python=sys.executable,
             digest=digest,
+            dependency=self.dependency,
         )
 
 

@@ -41,7 +41,7 @@ class TelemetryModel(nn.Module):  # type: ignore[misc]  # torch is not followed 
         """Return the pinball loss of context (series, time), target (series, horizon), group (series,).
 
         Twice the pinball loss in scaled units, summed over the quantiles, averaged over steps and series;
-        a missing step of the target counts as zero (Chronos-2, section 3).
+        a missing step of the target counts as zero, as in chronos-forecasting.
         """
         horizon = target.shape[-1]
         predicted, scaling = self._predict(context, group, horizon)

@@ -99,7 +99,7 @@ class Watch:
             code = self._wait(ranks)
         finally:
             ranks.terminate()
-        return self._ending(code, ranks.first_death())
+        return self._ending(code, ranks)
 
     def _wait(self, ranks: Ranks) -> int:
         while (code := ranks.poll()) is None:
@@ -112,25 +112,29 @@ class Watch:
             time.sleep(POLL_S)
         return code
 
-    def _ending(self, code: int, death: str | None) -> tuple[int, str]:
-        """Decide: our own record first, then the launcher's exit code."""
-        failed = [
-            e for e in self._run.events("rank_failed") if e.facts.get("attempt") == self._attempt
-        ]
-        stopped = any(
-            e.facts.get("attempt") == self._attempt for e in self._run.events("rank_stopped")
-        )
+    def _ending(self, code: int, ranks: Ranks) -> tuple[int, str]:
+        """Decide: our own record first, then the launcher's words."""
         if code == 0:
             return self._completed()
-        if failed:
-            return _code_of(failed[0].facts), _told(failed[0].facts)
-        if stopped and code == ExitCode.STOPPED:
+        failed = self._facts_of("rank_failed")
+        if self._facts_of("rank_stopped") and code == ExitCode.STOPPED:
             why = f"stopped at a step boundary ({self._asked or 'asked by a rank'})"
             return ExitCode.STOPPED, f"{why}; it can go on: forgia resume {self._run.name}"
-        if death:
-            return ExitCode.JOB_FAILED, f"{death}; see logs/"
+        death = ranks.first_death()
+        # the rank that died first may have left no word, and those that it took along did
+        first = next((one for one in failed if death and one["rank"] == death.rank), None)
+        if death and first is None and death.how != f"Exited with exit code {ExitCode.STOPPED}":
+            where = f"rank {death.rank} on {death.node}"
+            return ExitCode.JOB_FAILED, f"{where}: {death.how}; see logs/rank-{death.rank}.log"
+        if failed:
+            return _code_of(first or failed[0]), _sentence(first or failed[0])
         why = f"the ranks ended with code {code} and left no word"
-        return ExitCode.JOB_FAILED, f"{why}; see logs/launcher.log"
+        return ExitCode.JOB_FAILED, f"{why}; logs/launcher.log ends: {ranks.last_words()}"
+
+    def _facts_of(self, what: str) -> list[dict[str, Any]]:
+        """Return the facts of this attempt's events of one word."""
+        events = self._run.events(what)
+        return [each.facts for each in events if each.facts.get("attempt") == self._attempt]
 
     def _completed(self) -> tuple[int, str]:
         try:
@@ -145,7 +149,7 @@ class Watch:
         return ExitCode.OK, ""
 
 
-def _told(facts: dict[str, Any]) -> str:
+def _sentence(facts: dict[str, Any]) -> str:
     who = f"rank {facts['rank']} on {facts['node']}"
     return f"{who} failed: {facts['error']}; see logs/rank-{facts['rank']}.log"
 

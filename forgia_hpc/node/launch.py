@@ -20,7 +20,15 @@ from forgia_hpc.schema.job import Launch
 
 GRACE_S = 20  # between asking the surviving ranks to end and killing them
 _SRUN_ERROR = re.compile(r"error: (?P<node>[\w.-]+): tasks? (?P<rank>[\d,-]+): (?P<what>.+)")
-_NOISE = re.compile(r"Exited with exit code 6\b")
+
+
+@dataclass(frozen=True)
+class Death:
+    """The rank that ended badly first; the others were ended because of it."""
+
+    rank: int
+    node: str
+    how: str
 
 
 class Ranks(Protocol):
@@ -32,8 +40,11 @@ class Ranks(Protocol):
     def terminate(self) -> None:
         """Ask all to end, and kill what stays."""
 
-    def first_death(self) -> str | None:
+    def first_death(self) -> Death | None:
         """Return which rank died first and how, where that is known."""
+
+    def last_words(self) -> str:
+        """Return the last line that the launcher said."""
 
 
 def rank_argv(run: RunDir) -> list[str]:
@@ -63,6 +74,8 @@ def srun_argv(run: RunDir, job: Mapping[str, Any]) -> list[str]:
         "--wait=30",
         "--unbuffered",
         f"--nodes={resources['nodes']}",
+        # both: SLURM_NTASKS of the allocation would override the second alone
+        f"--ntasks={resources['nodes'] * resources['ranks_per_node']}",
         f"--ntasks-per-node={resources['ranks_per_node']}",
         f"--cpus-per-task={resources['cpus_per_rank']}",
         f"--mpi={software['mpi'] or 'none'}",
@@ -122,17 +135,19 @@ class Step:
     """Ranks started by one launcher process: srun, mpirun, torch.distributed.run."""
 
     process: subprocess.Popen[bytes]
-    errors: Path
+    log: Path
+    begin: int  # earlier attempts wrote into the same file
 
     @classmethod
     def start(cls, run: RunDir, argv: list[str], environment: Mapping[str, str]) -> Step:
         """Start `argv`; what the launcher itself says goes to logs/launcher.log."""
-        errors = run.logs / "launcher.log"
-        with errors.open("ab") as log:
+        path = run.logs / "launcher.log"
+        with path.open("ab") as log:
+            begin = log.tell()
             process = subprocess.Popen(
                 argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=dict(environment)
             )
-        return cls(process, errors)
+        return cls(process, path, begin)
 
     def poll(self) -> int | None:
         """Return the launcher's exit code once it has ended."""
@@ -142,13 +157,21 @@ class Step:
         """Ask the launcher to end its ranks; kill it if it does not."""
         _end([self.process])
 
-    def first_death(self) -> str | None:
-        """Return the first complaint of srun that names a rank."""
-        for line in self.errors.read_text(errors="replace").splitlines():
-            found = _SRUN_ERROR.search(line)
-            if found and not _NOISE.search(line):
-                return f"rank {found['rank']} on {found['node']}: {found['what']}"
+    def first_death(self) -> Death | None:
+        """Return the rank of srun's first complaint; mpirun and torchrun name theirs in other words."""
+        for line in self._lines():
+            if found := _SRUN_ERROR.search(line):
+                return Death(int(re.split("[,-]", found["rank"])[0]), found["node"], found["what"])
         return None
+
+    def last_words(self) -> str:
+        """Return the last line of this attempt."""
+        return next((line.strip() for line in reversed(self._lines()) if line.strip()), "")
+
+    def _lines(self) -> list[str]:
+        with self.log.open("rb") as opened:
+            opened.seek(self.begin)
+            return opened.read().decode(errors="replace").splitlines()
 
 
 @dataclass
@@ -156,7 +179,7 @@ class Processes:
     """Ranks as plain child processes on this node."""
 
     ranks: list[subprocess.Popen[bytes]]
-    _death: str | None = field(default=None, init=False)
+    _death: Death | None = field(default=None, init=False)
 
     @classmethod
     def start(cls, run: RunDir, count: int, environment: Mapping[str, str]) -> Processes:
@@ -188,7 +211,7 @@ class Processes:
         bad = [(rank, code) for rank, code in enumerate(codes) if code not in (None, 0)]
         if bad and self._death is None:
             rank, code = bad[0]
-            self._death = f"rank {rank} on {os.uname().nodename}: {spoken(code or 0)}"
+            self._death = Death(rank, os.uname().nodename, spoken(code or 0))
             if code != 6:
                 self.terminate()
                 codes = [process.poll() for process in self.ranks]
@@ -201,9 +224,13 @@ class Processes:
         """Ask all to end; kill what stays."""
         _end(self.ranks)
 
-    def first_death(self) -> str | None:
+    def first_death(self) -> Death | None:
         """Return the first rank that ended badly."""
         return self._death
+
+    def last_words(self) -> str:
+        """Return nothing: there is no launcher between the ranks and us."""
+        return ""
 
 
 def spoken(code: int) -> str:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import shutil
-import sys
 import time
 from pathlib import Path
-from types import ModuleType
 
 import pytest
+from ranks import started
 
 from forgia_hpc.errors import ExitCode
 from forgia_hpc.metrics import read_metrics
@@ -22,19 +20,6 @@ from forgia_hpc.schema.training import Precision
 pytestmark = pytest.mark.ranks
 
 
-def _beside(name: str) -> ModuleType:
-    if name not in sys.modules:
-        path = Path(__file__).with_name(f"{name}.py")
-        spec = importlib.util.spec_from_file_location(name, path)
-        assert spec is not None
-        assert spec.loader is not None
-        module = importlib.util.module_from_spec(spec)
-        sys.modules[name] = module
-        spec.loader.exec_module(module)
-    return sys.modules[name]
-
-
-started = _beside("started")
 SLOW = {"pause_s": 0.05}
 
 

@@ -1,6 +1,7 @@
 """Fixtures of the slurm tier: a real Slurm on this machine, raised once a session by slurm/dev/up."""
 
 import os
+import signal
 import subprocess
 import tempfile
 from collections.abc import Iterator
@@ -64,6 +65,8 @@ class DevSlurm:
 
 @contextmanager
 def raised(*options: str) -> Iterator[DevSlurm]:
+    # As for Ctrl-C: a pytest that `timeout` ends would leave its Slurm standing.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     # Not pytest's tmp_path: its names leave little room below the 107 characters of a Unix socket.
     with tempfile.TemporaryDirectory(prefix="forgia-", ignore_cleanup_errors=True) as parent:
         directory = Path(parent) / "slurm"

@@ -18,6 +18,7 @@ from forgia_hpc.rundir import RunDir
 
 pytestmark = pytest.mark.slurm
 PARTITION = "boost_usr_prod"
+SLEEP = (sys.executable, "-uc", "import time; print('started'); time.sleep(300)")
 
 
 class Trip:
@@ -61,6 +62,13 @@ class Trip:
             assert time.monotonic() < deadline, f"job {job_id} is {facts['JobState']}, not {states}"
             time.sleep(0.3)
         return facts
+
+    def started(self, run: RunDir, ranks: int = 1, seconds: float = 60) -> None:
+        """Wait until the ranks' own program runs: it has said so in its log."""
+        deadline = time.monotonic() + seconds
+        while sum(path.stat().st_size > 0 for path in run.logs.glob("rank-*.log")) < ranks:
+            assert time.monotonic() < deadline, f"ranks of {run.name} did not start"
+            time.sleep(0.2)
 
     def hold_the_door(self) -> None:
         """Let every new job wait."""
@@ -111,7 +119,10 @@ def test_a_job_that_ended_well_is_completed_with_a_result(trip: Trip) -> None:
 
 
 def test_a_dead_rank_ends_the_job_and_names_itself(trip: Trip) -> None:
-    code = "import os, signal, time; r = os.environ['RANK']; time.sleep(2 if r == '1' else 300); os.kill(os.getppid(), signal.SIGKILL)"  # fmt: skip
+    code = (
+        "import os, signal, time; time.sleep(2 if os.environ['RANK'] == '1' else 300); "
+        "os.kill(os.getppid(), signal.SIGKILL)"
+    )
     run, job = trip.submit("command", "resources.nodes=2", "--", sys.executable, "-c", code)
     facts = trip.until(job, "FAILED", seconds=120)
     assert facts["ExitCode"] == "3:0"
@@ -134,12 +145,9 @@ def test_completed_for_slurm_without_a_result_is_a_failure(trip: Trip) -> None:
 
 
 def test_the_warning_reaches_the_batch_step_and_becomes_a_stop(trip: Trip) -> None:
-    run, job = trip.submit("command", "resources.nodes=2", "--", "sleep", "300")
+    run, job = trip.submit("command", "resources.nodes=2", "--", *SLEEP)
     trip.until(job, "RUNNING")
-    deadline = time.monotonic() + 60
-    while len(list(run.logs.glob("rank-*.log"))) < 2 and time.monotonic() < deadline:
-        time.sleep(0.2)
-    time.sleep(3)
+    trip.started(run, 2)
     trip.slurm.run(["scancel", "--batch", "--signal=USR1", job])
     assert "stopped" in trip("wait", run.name, code=6).stdout
     assert trip.until(job, "FAILED")["ExitCode"] == "6:0"
@@ -148,7 +156,7 @@ def test_the_warning_reaches_the_batch_step_and_becomes_a_stop(trip: Trip) -> No
 
 
 def test_cancel_and_resume(trip: Trip) -> None:
-    run, job = trip.submit("command", "--", "sleep", "300")
+    run, job = trip.submit("command", "--", *SLEEP)
     trip.until(job, "RUNNING")
     trip("cancel", job)
     trip.until(job, "CANCELLED")
@@ -330,25 +338,28 @@ def test_what_the_shell_inherited_stays_behind(trip: Trip) -> None:
     assert b"hunter2" not in written
 
 
-def test_torchrun_and_mpirun_start_the_same_ranks(trip: Trip) -> None:
-    for launch in ("torchrun", "mpirun"):
-        run, _ = trip.submit(
-            "command", f"launch={launch}", "resources.nodes=2", "resources.ranks_per_node=2",
-            "resources.cpus_per_rank=1", "--", sys.executable, "-c",
-            "import os; open(os.path.join(os.environ['FORGIA_OUTPUT'], os.environ['RANK']), 'w').write(os.environ['WORLD_SIZE'])",
-        )  # fmt: skip
-        trip("wait", run.name)
-        assert {path.name: path.read_text() for path in run.output.iterdir()} == dict.fromkeys(
-            "0123", "4"
-        )
+@pytest.mark.parametrize("launch", ["torchrun", "mpirun"])
+def test_another_launcher_starts_the_same_ranks(trip: Trip, launch: str) -> None:
+    code = (
+        "import os, pathlib; "
+        "pathlib.Path(os.environ['FORGIA_OUTPUT'], os.environ['RANK']).write_text(os.environ['WORLD_SIZE'])"
+    )
+    shape = ["resources.nodes=2", "resources.ranks_per_node=2", "resources.cpus_per_rank=1"]
+    words = ["command", f"launch={launch}", *shape, "--", sys.executable, "-c", code]
+    run, _ = trip.submit(*words)
+    trip("wait", run.name)
+    assert {path.name: path.read_text() for path in run.output.iterdir()} == dict.fromkeys(
+        "0123", "4"
+    )
 
 
 # --- silence --------------------------------------------------------------------------------------
 
 
 def test_a_slurm_that_does_not_answer_is_unknown_and_never_failed(trip: Trip) -> None:
-    run, job = trip.submit("command", "--", "sleep", "300")
+    run, job = trip.submit("command", "--", *SLEEP)
     trip.until(job, "RUNNING")
+    trip.started(run)
     trip.slurm.inside("pkill", "-STOP", "-x", "slurmctld")
     try:
         done = trip("status", run.name, "--json", code=4)
@@ -363,7 +374,7 @@ def test_without_accounting_a_cancelled_job_still_ends(
     dev_slurm_without_accounting, tmp_path: Path
 ) -> None:
     trip = Trip(dev_slurm_without_accounting, tmp_path)
-    run, job = trip.submit("command", "--", "sleep", "300")
+    run, job = trip.submit("command", "--", *SLEEP)
     trip.until(job, "RUNNING")
     trip("cancel", run.name)
     done = trip("wait", run.name, "--timeout", "100", code=None)

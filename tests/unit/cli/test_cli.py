@@ -195,5 +195,7 @@ def test_no_colours_in_a_pipe(forgia) -> None:
 
 def test_a_reader_that_goes_away_is_no_error() -> None:
     line = f"{sys.executable} -m forgia_hpc.cli.main config show train | head -n 1"
-    done = subprocess.run(["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False)  # fmt: skip
+    done = subprocess.run(
+        ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False
+    )
     assert "Traceback" not in done.stderr

@@ -56,9 +56,16 @@ def test_the_digest_under_slurm_forgets_the_place_and_the_name(
 
 def test_secrets_and_big_files_stay_out_and_are_told(source: Path) -> None:
     sealed = seal(plan(f"command.source={source}"))
-    kept = {str(path.relative_to(sealed.run.code / "source")) for path in (sealed.run.code / "source").rglob("*") if path.is_file()}  # fmt: skip
+    kept = {
+        str(path.relative_to(sealed.run.code / "source"))
+        for path in (sealed.run.code / "source").rglob("*")
+        if path.is_file()
+    }
     assert kept == {"pkg/train.py"}
-    assert set(sealed.left_out) == {f"source/{name}" for name in (".git", ".env", "id_ed25519", "server.pem", "big.bin", "outside")}  # fmt: skip
+    assert set(sealed.left_out) == {
+        f"source/{name}"
+        for name in (".git", ".env", "id_ed25519", "server.pem", "big.bin", "outside")
+    }
     written = b"".join(path.read_bytes() for path in sealed.run.path.rglob("*") if path.is_file())
     assert b"hunter2" not in written
     assert b"PRIVATE" not in written

@@ -54,5 +54,5 @@ def test_every_start_has_its_own_launch() -> None:
 
 @pytest.mark.parametrize(("rank", "size"), [("2", "2"), ("-1", "2"), ("x", "2"), ("0", "many")])
 def test_numbers_that_cannot_be_are_refused(rank: str, size: str) -> None:
-    with pytest.raises(InputError, match="RANK|WORLD_SIZE"):
+    with pytest.raises(InputError, match=r"RANK|WORLD_SIZE"):
         find_place({"RANK": rank, "WORLD_SIZE": size})

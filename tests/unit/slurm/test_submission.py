@@ -101,7 +101,7 @@ def test_a_refusal_is_told_in_slurms_words(fake: FakeSlurm, script: Script) -> N
     [
         "sbatch: error: Unable to contact slurm controller (connect failure)",
         "sbatch: error: Batch job submission failed: Socket timed out on send/recv operation",
-    ],  # fmt: skip
+    ],
 )
 def test_no_answer_is_not_a_refusal(fake: FakeSlurm, script: Script, said: str) -> None:
     fake.says("sbatch", "", err=said, code=1)
