@@ -112,7 +112,7 @@ def _programs() -> Iterator[Finding]:
 def extension_roots() -> list[Path]:
     """Return where compiled torch extensions may lie."""
     own = os.environ.get("TORCH_EXTENSIONS_DIR")
-    ours = Path(sys.prefix) / "torch_extensions"
+    ours = Path(os.environ.get("FORGIA_EXTENSIONS") or Path(sys.prefix) / "forgia_extensions")
     cache = Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "torch_extensions"
     return [
         path
@@ -134,11 +134,11 @@ def _locks() -> Iterator[Finding]:
             f"rm {lock}" if stale else "a build may be going on",
         )
     built = [path.name for root in extension_roots() for path in root.rglob("*.so")]
-    fix = "" if built else "python -m forgia_hpc.runtime.extensions --prebuild DIR"
+    fix = "" if built else "python -m forgia_hpc.runtime.extensions"
     yield Finding(
         "DeepSpeed operators",
         "ok" if built else "note",
-        ", ".join(sorted(set(built))) or "not built yet: the first job takes 2 minutes more",
+        ", ".join(sorted(set(built))) or "not built yet: needed to offload the optimizer",
         fix,
     )
 

@@ -25,9 +25,10 @@ def report(run: str, to: Path | None, as_json: bool) -> None:
     from forgia_hpc.report.terminal import show_run
 
     found = find_run(run, runs_root())
-    page = write_report(found, to)
+    status = status_of([found])[0]
+    page = write_report(found, to, state=status.state.value)
     if as_json:
-        say_json("report", {**status_of([found])[0].as_json(), "report": str(page)})
+        say_json("report", {**status.as_json(), "report": str(page)})
         return
-    show_run(found, console())
+    show_run(found, console(), state=status.state.value)
     say(f"report: {page}")

@@ -54,7 +54,7 @@ def run(kind: str, overrides: tuple[str, ...], as_json: bool) -> None:
     from forgia_hpc.jobs.submit import submit_job
 
     own, argv = _split(overrides)
-    plan = _plan(Wish(kind=Kind(kind), overrides=own, argv=argv))
+    plan = _plan(Wish(kind=Kind(kind), verb="run", overrides=own, argv=argv))
     sealed, _ = submit_job(plan, detached=False)
     _tell_sealed(sealed)
     status = watch(sealed.run)

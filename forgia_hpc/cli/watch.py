@@ -169,13 +169,13 @@ def finish(status: Status, verb: str, *, as_json: bool) -> None:
     from forgia_hpc.report.page import write_report
     from forgia_hpc.report.terminal import show_run
 
-    page = write_report(status.run)
+    page = write_report(status.run, state=status.state.value)
     if as_json:
         say_json(
             verb, {**status.as_json(), "report": str(page), "exit_code": int(status.exit_code)}
         )
     else:
-        show_run(status.run, console())
+        show_run(status.run, console(), state=status.state.value, brief=True)
         tell(status)
         say(f"report: {page}")
     if status.exit_code is not ExitCode.OK:

@@ -41,6 +41,7 @@ class Plan:
     launch: Launch
     dependency: str | None = None  # Slurm's word for what this job waits for
     unchecked: tuple[str, ...] = ()  # what this machine could not check
+    words: tuple[str, ...] = ()  # the command line that asks for this again
 
     def request(self, digest: str) -> SbatchRequest:
         """Return what Slurm will be asked."""
@@ -182,6 +183,7 @@ def _fill(plan: Plan, work: RunDir) -> Sealed:
             "kind": plan.job.kind.value,
             "cluster": plan.cluster.name,
             "label": plan.job.label,
+            "command": list(plan.words),
             "slurm": plan.cluster.slurm,
             "slurm_environment": plan.cluster.environment(),
             "token": secrets.token_hex(8),

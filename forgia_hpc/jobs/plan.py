@@ -31,11 +31,20 @@ class Wish:
     """What the user asked on the command line, beside the config."""
 
     kind: Kind
+    verb: str = "submit"
     overrides: Sequence[str] = ()
     argv: Sequence[str] = ()  # of a command job
     after: str | None = None
     debug: bool = False
     dry: bool = False  # what is missing on a machine that is not the cluster is only told
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command line that says this again."""
+        after = ("--after", self.after) if self.after else ()
+        program = ("--", *self.argv) if self.argv else ()
+        flags = (*after, "--debug") if self.debug else after
+        return ("forgia", self.verb, self.kind.value, *self.overrides, *flags, *program)
 
 
 def roots(cluster: Cluster | None = None) -> tuple[Path, Path]:
@@ -78,6 +87,7 @@ def make_plan(wish: Wish) -> Plan:
         data=inputs,
         launch=launch,
         dependency=_dependency(wish, cluster, runs),
+        words=wish.words,
         unchecked=tuple(f"{one.field} {one.got}: {one.limit}" for one in missing),
     )
 

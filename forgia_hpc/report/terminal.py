@@ -37,12 +37,16 @@ LAST_LINES = 6
 BAR_CELLS = 20
 
 
-def show_run(run: RunDir, console: Console, *, state: str = "") -> None:
-    """Show a run, whatever became of it; `state` as in `write_report`."""
+def show_run(run: RunDir, console: Console, *, state: str = "", brief: bool = False) -> None:
+    """Show a run, whatever became of it; `state` as in `write_report`.
+
+    brief: of a run that ended well only what it reached; the page has the rest.
+    """
     facts = read_run(run)
     figures, state_ = progress(facts), standing(facts, state)
     console.print(_headline(facts, figures, state_))
-    for block in _blocks(facts, figures, state_):
+    whole = not brief or state_.word != "finished"
+    for block in _blocks(facts, figures, state_) if whole else _reached(facts, figures):
         console.print(Padding(block, (0, 2)))
         console.print()
 
@@ -89,6 +93,18 @@ def _blocks(facts: RunFacts, figures: Progress, state: Standing) -> Iterable[Gro
     yield _titled("Origin", pairs([("Command", command(facts) or "not recorded"), *origin(facts)]))
     if facts.events:
         yield _titled("Last events", _events(facts))
+
+
+def _reached(facts: RunFacts, figures: Progress) -> Iterable[Group]:
+    """What a finished run reached: loss and skill, or the figures of a run that has neither."""
+    judged = facts.evaluation
+    lines = _curves(figures)
+    if lines:
+        yield _titled("How it learned", pairs(lines))
+    if judged and judged.skill:
+        yield _titled(f"Skill ({first_metric(judged).upper()})", _skill(judged))
+    if not lines and (known := key_figures(facts, figures)):
+        yield _titled("Figures", pairs([(name, value) for name, value, _ in known]))
 
 
 def _titled(title: str, *content: Table | Text) -> Group:

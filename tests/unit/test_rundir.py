@@ -14,9 +14,14 @@ from forgia_hpc.rundir import RunDir, read_json, write_json, write_whole
 def test_a_write_that_fails_leaves_the_old_file_and_no_other(tmp_path: Path) -> None:
     target = tmp_path / "x.json"
     write_json(target, {"old": 1})
-    with pytest.raises(OSError, match="disk"), write_whole(target) as temporary:
-        temporary.write_text("half")
-        raise OSError("disk full")
+
+    def torn() -> None:
+        with write_whole(target) as temporary:
+            temporary.write_text("half")
+            raise OSError("disk full")
+
+    with pytest.raises(OSError, match="disk"):
+        torn()
     assert json.loads(target.read_text()) == {"old": 1}
     assert [path.name for path in tmp_path.iterdir()] == ["x.json"]
 

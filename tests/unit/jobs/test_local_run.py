@@ -30,7 +30,10 @@ def until(condition, seconds: float = 30):
 
 
 def test_a_program_that_ends_well(forgia) -> None:
-    code = "import os, pathlib; pathlib.Path(os.environ['FORGIA_OUTPUT'], os.environ['RANK']).write_text(os.environ['WORLD_SIZE'])"
+    code = (
+        "import os, pathlib; "
+        "pathlib.Path(os.environ['FORGIA_OUTPUT'], os.environ['RANK']).write_text(os.environ['WORLD_SIZE'])"
+    )
     done = forgia(
         "run", "command", "resources.ranks_per_node=2", "--json", "--", sys.executable, "-c", code
     )
