@@ -106,28 +106,15 @@ def mpirun_argv(run: RunDir, job: Mapping[str, Any]) -> list[str]:
 def torchrun_argv(run: RunDir, job: Mapping[str, Any]) -> list[str]:
     """One torch.distributed.run a node; `torchrun` on PATH may be a module's other interpreter."""
     resources = job["resources"]
-    head = [
-        sys.executable,
-        "-m",
-        "torch.distributed.run",
-        f"--nproc-per-node={resources['ranks_per_node']}",
-    ]
-    worker = ["-m", "forgia_hpc.node.entry", str(run.path)]
-    if not job["slurm"]:
-        return [*head, "--standalone", *worker]
     # the launcher's own meeting point; the ranks themselves meet as always, through the run directory
     address = own_address(Place(size=resources["nodes"] * resources["ranks_per_node"]))
     with bind_port(address, run.name) as bound:
-        port = bound.getsockname()[1]
-    rendezvous = [
-        f"--nnodes={resources['nodes']}",
-        "--rdzv-backend=c10d",
-        f"--rdzv-id={run.name}",
-        f"--rdzv-endpoint={address}:{port}",
-    ]
+        meeting = f"{address}:{bound.getsockname()[1]}"
+    here = [sys.executable, "-m", "forgia_hpc.node.torchrun", str(run.path), meeting]
+    if not job["slurm"]:
+        return here
     one_a_node = {**job, "resources": {**resources, "ranks_per_node": 1}}
-    srun = srun_argv(run, one_a_node)[: -len(rank_argv(run))]
-    return [*srun, *head, *rendezvous, *worker]
+    return [*srun_argv(run, one_a_node)[: -len(rank_argv(run))], *here]
 
 
 @dataclass
