@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 from typing import TYPE_CHECKING, Any
 
@@ -14,11 +15,17 @@ if TYPE_CHECKING:
     from rich.console import Console
 
 
+PIPE_COLUMNS = 140
+
+
 def console(*, stderr: bool = False) -> Console:
     """Return a rich console; it shows colours on a terminal only."""
     from rich.console import Console
 
-    return Console(stderr=stderr, highlight=False, soft_wrap=not sys.stdout.isatty())
+    stream = sys.stderr if stderr else sys.stdout
+    # a pipe has no width; rich's 80 columns would cut what `grep` is to find
+    width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
+    return Console(stderr=stderr, highlight=False, width=width)
 
 
 def say(text: str) -> None:

@@ -175,20 +175,37 @@ def _curves(figures: Progress) -> list[tuple[str, str]]:
 
 
 def _skill(judged: Evaluation) -> Table:
-    table = grid("Contribution", "Split", "Method", "Skill", "95 % interval", "", numbers_from=3)
+    """One row a contribution and split: the model's skill with its interval, the other methods beside it."""
+    chosen = [one for one in judged.skill if one.metric == first_metric(judged)]
+    others = list(dict.fromkeys(one.method for one in chosen if one.method != "model"))
+    table = grid(
+        "Contribution",
+        "Split",
+        "Model",
+        "95 %",
+        *(words(o).capitalize() for o in others),
+        "",
+        numbers_from=2,
+    )
+    for column in table.columns[2:]:
+        column.no_wrap = True
     table.columns[-1].justify = "left"
-    for one in judged.skill:
-        if one.metric != first_metric(judged):
-            continue
-        strong = one.method == "model"
-        cells = round(min(abs(one.skill), 1.0) * BAR_CELLS)
+    rows = dict.fromkeys((one.contribution, one.split) for one in chosen)
+    for contribution, split in rows:
+        here = {
+            one.method: one
+            for one in chosen
+            if (one.contribution, one.split) == (contribution, split)
+        }
+        model = here.get("model")
+        cells = round(min(abs(model.skill), 1.0) * BAR_CELLS / 2) if model else 0
         table.add_row(
-            plain(words(one.contribution)),
-            plain(words(one.split)),
-            plain(words(one.method), "bold" if strong else ""),
-            Text(percent(one.skill, sign=True), f"bold {ACCENT}" if strong else ""),
-            Text(interval(one) or "–", "dim"),
-            Text(("█" if one.skill >= 0 else "░") * cells, ACCENT if strong else "dim"),
+            plain(words(contribution)),
+            plain(words(split)),
+            Text(percent(model.skill, sign=True) if model else "–", f"bold {ACCENT}"),
+            Text((interval(model) if model else None) or "–", "dim"),
+            *(Text(percent(here[o].skill, sign=True) if o in here else "–", "dim") for o in others),
+            Text(("█" if model and model.skill >= 0 else "░") * cells, ACCENT),
         )
     return table
 
