@@ -13,8 +13,11 @@ class MetricsFile:
     """Append-only; a line is written in one call, and a reader skips a torn last one."""
 
     def __init__(self, path: Path) -> None:
-        """Open `path` for appending."""
+        """Open `path` for appending; a line torn by a kill is ended, so that it takes no other along."""
+        torn = path.exists() and path.read_bytes()[-1:] not in (b"", b"\n")
         self._file: TextIO = path.open("a", encoding="utf-8", buffering=1)
+        if torn:
+            self._file.write("\n")
 
     def __enter__(self) -> MetricsFile:
         """Return itself."""
@@ -43,10 +46,16 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     if not path.exists():
         return []
     rows: dict[tuple[str, int], dict[str, Any]] = {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        try:
-            row = json.loads(line)
-        except json.JSONDecodeError:
-            continue  # a line torn by a kill; the step is computed again after the resume
-        rows[str(row.get("phase", "train")), row["step"]] = row
+    for line in path.read_text(encoding="utf-8", errors="replace").splitlines():
+        if row := parsed(line):
+            rows[str(row.get("phase", "train")), row["step"]] = row
     return list(rows.values())
+
+
+def parsed(line: str) -> dict[str, Any] | None:
+    """Return the row of a line; None for one torn by a kill, whose step is computed again after the resume."""
+    try:
+        row = json.loads(line)
+    except json.JSONDecodeError:
+        return None
+    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None

@@ -11,6 +11,7 @@ import json
 import os
 import platform
 import re
+import site
 import sys
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -111,19 +112,33 @@ def compare(sealed: Mapping[str, str], found: Mapping[str, str]) -> list[str]:
 
 def environment() -> dict[str, Any]:
     """Return the interpreter and every installed package with its version and the digest of its RECORD."""
-    packages = {}
-    for package in importlib.metadata.distributions():
+    packages: dict[str, dict[str, str | None]] = {}
+    for package in importlib.metadata.distributions(path=_places()):
         record = package.read_text("RECORD")
-        packages[package.name] = {
+        facts = {
             "version": package.version,
             "record": hashlib.sha256(record.encode()).hexdigest() if record else None,
         }
+        packages.setdefault(package.name, facts)  # the first on the path is the one imported
     packages.pop("forgia_hpc", None)  # its code is sealed itself, wherever it was installed
     return {
         "python": platform.python_version(),
         "machine": platform.machine(),
         "packages": dict(sorted(packages.items())),
     }
+
+
+def _places() -> list[str]:
+    """Return the import path that the job will have too: this interpreter's own, nobody's additions.
+
+    PYTHONPATH (a site's modules fill it), the user's site-packages and the working directory are the shell's;
+    the job gets none of them.
+    """
+    shell = {
+        str(Path(entry).resolve()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)
+    }
+    shell |= {str(Path.cwd()), str(Path(site.getusersitepackages()).resolve())}
+    return [entry for entry in sys.path if entry and str(Path(entry).resolve()) not in shell]
 
 
 def check_environment(sealed: Mapping[str, Any]) -> None:
@@ -191,7 +206,7 @@ def _imported_files() -> Iterable[tuple[str, Path]]:
 
 def _recorded() -> Iterator[tuple[Path, str]]:
     """Yield (file, "sha256=…") of every installed file that a RECORD vouches for."""
-    for package in importlib.metadata.distributions():
+    for package in importlib.metadata.distributions(path=_places()):
         record = package.read_text("RECORD")
         if record:
             root = Path(str(package.locate_file("")))

@@ -158,27 +158,41 @@ class RunDir:
         folder = self.path / "events"
         folder.mkdir(exist_ok=True)
         now = time.time_ns()
-        path = folder / f"{now}-{what}-{secrets.token_hex(3)}.json"
+        # the name's number orders: a clock that was set back must not put the new before the old
+        order = max([now, *(_order(path) + 1 for path in folder.glob("*.json"))])
+        path = folder / f"{order}-{what}-{secrets.token_hex(3)}.json"
         content = json.dumps(
             {"what": what, "time_ns": now, "facts": facts}, sort_keys=True, default=str
         )
         temporary = folder / f".{path.name}.part"
-        with temporary.open("x", encoding="utf-8") as written:
-            written.write(content + "\n")
-        os.link(
-            temporary, path
-        )  # link(2) refuses an existing name where rename(2) would replace it
-        temporary.unlink()
+        try:
+            with temporary.open("x", encoding="utf-8") as written:
+                written.write(content + "\n")
+                written.flush()
+                os.fsync(written.fileno())
+            os.link(
+                temporary, path
+            )  # link(2) refuses an existing name where rename(2) would replace it
+        finally:
+            temporary.unlink(missing_ok=True)
         return path
 
     def events(self, what: str | None = None) -> list[Event]:
-        """Return the events in the order of their times, all or those of one word."""
+        """Return the events in the order in which they were appended, all or those of one word."""
         pattern = f"*-{what}-*.json" if what else "*.json"
         found = []
-        for path in sorted((self.path / "events").glob(pattern)):
-            content = json.loads(path.read_text(encoding="utf-8"))
-            found.append(Event(content["what"], content["time_ns"], content["facts"]))
-        return sorted(found, key=lambda event: event.time_ns)
+        for path in sorted((self.path / "events").glob(pattern), key=_order):
+            try:
+                content = json.loads(path.read_text(encoding="utf-8"))
+                found.append(Event(content["what"], content["time_ns"], content["facts"]))
+            except (ValueError, LookupError, TypeError):
+                continue  # cut by a machine that went down: it says nothing
+        return found
+
+
+def _order(path: Path) -> int:
+    number = path.name.partition("-")[0]
+    return int(number) if number.isdigit() else 0
 
 
 def new_name(kind: str) -> str:

@@ -10,7 +10,7 @@ import click
 
 import forgia_hpc
 from forgia_hpc.cli.output import tell_error
-from forgia_hpc.errors import ExitCode, ForgiaError
+from forgia_hpc.errors import ExitCode, ForgiaError, refused_by_system
 
 # verb → (module:command, one line)
 VERBS = {
@@ -85,7 +85,21 @@ def main() -> None:
     except BrokenPipeError:
         sys.stderr.close()  # the reader went away (`| head`): nothing to tell, nobody to tell it
         code = ExitCode.OK
+    except OSError as error:
+        code = _tell_refusal(error)
+    except SystemExit as error:
+        # click and rich end so where the reader went away (`| head`)
+        code = ExitCode.OK if isinstance(error.__context__, BrokenPipeError) else error.code
     sys.exit(int(code or 0))
+
+
+def _tell_refusal(error: OSError) -> ExitCode:
+    """Say in one line what the system refused, where the user can mend it; else it is a defect of ours."""
+    refused = refused_by_system(error)
+    if refused is None:
+        raise error
+    tell_error(refused)
+    return refused.exit_code
 
 
 if __name__ == "__main__":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 import time
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from forgia_hpc.cli.output import console, note, say, say_json
 from forgia_hpc.errors import ExitCode, JobFailedError
 from forgia_hpc.jobs.submit import ask_to_stop, reap
 from forgia_hpc.jobs.track import State, Status, status_of
+from forgia_hpc.metrics import parsed
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.schema.load import load_job
 
@@ -43,12 +43,12 @@ class Tail:
         """Return the rows that came since the last call."""
         if not self.run.metrics.exists():
             return []
-        with self.run.metrics.open(encoding="utf-8") as opened:
+        with self.run.metrics.open(encoding="utf-8", errors="replace") as opened:
             opened.seek(self.offset)
             text = self.rest + opened.read()
             self.offset = opened.tell()
         *lines, self.rest = text.split("\n")
-        return [json.loads(line) for line in lines if line]
+        return [row for line in lines if (row := parsed(line))]
 
 
 @dataclass

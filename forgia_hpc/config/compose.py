@@ -12,6 +12,7 @@ from hydra import compose, initialize_config_dir
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -41,26 +42,40 @@ def _register() -> None:
 
 
 def user_defaults() -> dict[str, Any]:
-    """Return ~/.config/forgia/config.yaml: cluster, account and the roots of this person."""
-    home = Path(os.environ.get("XDG_CONFIG_HOME") or "~/.config").expanduser()
-    path = home / "forgia" / "config.yaml"
-    if not path.exists():
+    """Return ~/.config/forgia/config.yaml: cluster, account and the roots of this person.
+
+    Raises:
+        InputError: the file can't be read, or every key that is unknown or no text.
+    """
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - Path's raises without a home
+    path = Path(home) / "forgia" / "config.yaml"
+    try:
+        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
+    except FileNotFoundError:
         return {}
-    content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    unknown = set(content) - {"cluster", "account", "runs", "data", "mail"}
-    if unknown:
-        raise InputError(
-            [
-                Problem(
-                    field=str(key),
-                    got=content[key],
-                    limit="known are cluster, account, runs, data, mail",
-                    where=str(path),
-                )
-                for key in sorted(unknown, key=str)
-            ]
-        )
-    return cast("dict[str, Any]", content)
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        reason = " ".join(str(error).split())
+        raise InputError(_settings_problem("config.yaml", reason, "readable YAML", path)) from error
+    if not isinstance(content, dict):
+        raise InputError(_settings_problem("config.yaml", content, "a mapping is needed", path))
+    known = ("cluster", "account", "runs", "data", "mail")
+    problems = [
+        _settings_problem(str(key), value, f"known are {', '.join(known)}", path)
+        for key, value in content.items()
+        if key not in known
+    ]
+    problems += [
+        _settings_problem(key, content[key], "a text is needed", path)
+        for key in known
+        if not isinstance(content.get(key, ""), str)
+    ]
+    if problems:
+        raise InputError(problems)
+    return content
+
+
+def _settings_problem(field: str, got: object, limit: str, path: Path) -> Problem:
+    return Problem(field=field, got=got, limit=limit, where=str(path), fix="mend this file")
 
 
 def compose_job(kind: Kind, overrides: Sequence[str]) -> Job:
@@ -71,8 +86,8 @@ def compose_job(kind: Kind, overrides: Sequence[str]) -> Job:
     """
     _register()
     defaults = user_defaults()
-    own = [f"cluster={defaults['cluster']}"] if "cluster" in defaults else []
-    own += [f"resources.account={defaults['account']}"] if "account" in defaults else []
+    own = [f"cluster={_quoted(defaults['cluster'])}"] if "cluster" in defaults else []
+    own += [f"resources.account={_quoted(defaults['account'])}"] if "account" in defaults else []
     config = _composed(kind, [*own, *overrides])
     problems = _invalid(config, "")
     if problems:
@@ -80,12 +95,18 @@ def compose_job(kind: Kind, overrides: Sequence[str]) -> Job:
     return cast("Job", OmegaConf.to_object(config))
 
 
+def _quoted(text: str) -> str:
+    """Quote a text in Hydra's grammar: whatever stands in the person's file is a value, never syntax."""
+    quoted: str = QuotedString(text, Quote.single).with_quotes()
+    return quoted
+
+
 def _composed(kind: Kind, overrides: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(sources.shipped("configs")), version_base="1.3"):
         try:
             return compose(kind.value, list(overrides))
-        except (HydraException, OmegaConfBaseException, InputError) as error:
+        except (HydraException, OmegaConfBaseException, InputError, ValueError) as error:
             raise InputError(_each(kind, overrides, error)) from error
 
 
@@ -100,7 +121,7 @@ def _each(kind: Kind, overrides: Sequence[str], error: Exception) -> list[Proble
             compose(kind.value, [*rest, text])
         except InputError as found:
             problems += found.problems
-        except (HydraException, OmegaConfBaseException) as found:
+        except (HydraException, OmegaConfBaseException, ValueError) as found:
             problems.append(_explained(text, found, kind))
     return problems or [_explained(" ".join(overrides), error, kind)]
 
@@ -125,6 +146,9 @@ def _explained(text: str, error: Exception, kind: Kind) -> Problem:
         )
     elif "=" not in text:
         limit, fix = "an override is key=value", "see forgia config show"
+    elif "Lexer" in said or "mismatched input" in said or "no viable alternative" in said:
+        limit = f"not in Hydra's grammar ({said})"
+        fix = f"""put quotes around the value: '{field}="…"'"""
     elif "not in" in said or ("Could not override" in str(error) and "Key" in str(error)):
         limit, fix = "no such key", f"forgia config show {kind.value}"
     else:
@@ -136,7 +160,12 @@ def _explained(text: str, error: Exception, kind: Kind) -> Problem:
 
 def _invalid(config: DictConfig, at: str) -> list[Problem]:
     """Return what the dataclasses' own checks say, of every section, deepest first."""
-    problems: list[Problem] = []
+    known = getattr(config._metadata.object_type, "__dataclass_fields__", {})
+    problems = [  # Hydra's `+key=value` walks past the schema
+        Problem(field=f"{at}{key}", got=config[key], limit="no such key", fix="leave it out")
+        for key in map(str, config)
+        if key not in known
+    ]
     for key in map(str, config):
         node = config._get_node(key)
         if (

@@ -67,7 +67,7 @@ def make_plan(wish: Wish) -> Plan:
     Raises:
         InputError: everything that does not fit: config, cluster, data.
     """
-    job = compose_job(wish.kind, wish.overrides)
+    job = _composed(wish)
     cluster = load_cluster(job.cluster)
     runs, data = roots(cluster)
     if wish.debug:
@@ -90,6 +90,20 @@ def make_plan(wish: Wish) -> Plan:
         words=wish.words,
         unchecked=tuple(f"{one.field} {one.got}: {one.limit}" for one in missing),
     )
+
+
+def _composed(wish: Wish) -> Job:
+    """Return the composed job; where that fails, an unknown cluster is told along with the rest."""
+    try:
+        return compose_job(wish.kind, wish.overrides)
+    except InputError as error:
+        problems = list(error.problems)
+        for name in (text[8:] for text in wish.overrides if text.startswith("cluster=")):
+            try:
+                load_cluster(name)
+            except InputError as found:
+                problems += found.problems
+        raise InputError(problems) from error
 
 
 def _inputs(job: Job, data: Path, problems: list[Problem]) -> tuple[dict[str, Any], list[Problem]]:

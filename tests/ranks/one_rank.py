@@ -8,6 +8,7 @@ from pathlib import Path
 
 from forgia_hpc.errors import ForgiaError
 from forgia_hpc.rundir import RunDir
+from forgia_hpc.runtime.leave import leave
 from forgia_hpc.runtime.rendezvous import attempt
 from forgia_hpc.runtime.stop import StopFlag
 from forgia_hpc.runtime.world import open_world
@@ -31,6 +32,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    code = main()
-    sys.stderr.flush()
-    sys.exit(code)
+    leave(main())

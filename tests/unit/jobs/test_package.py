@@ -184,3 +184,16 @@ def test_an_edited_installed_package_is_found(
     with pytest.raises(SealBrokenError, match=r"package victim: sealed 1\.0 .*, here 1\.1"):
         provenance.check_environment(sealed)
     sys.modules.pop("victim")
+
+
+def test_what_only_the_shell_adds_is_not_the_jobs_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    info = tmp_path / "module" / "shadow-9.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: shadow\nVersion: 9\n")
+    before = provenance.environment()
+    monkeypatch.syspath_prepend(str(tmp_path / "module"))
+    assert "shadow" in provenance.environment()["packages"]
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path / "module"))
+    assert provenance.environment() == before
