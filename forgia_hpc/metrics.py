@@ -42,7 +42,11 @@ class MetricsFile:
 
 
 def read_metrics(path: Path) -> list[dict[str, Any]]:
-    """Return every whole line; steps that were computed twice (after a resume) appear once, the later one wins."""
+    """Return every whole line; steps that were computed twice (after a resume) appear once, the later one wins.
+
+    Raises:
+        ValueError: a whole line that is no row of ours.
+    """
     if not path.exists():
         return []
     rows: dict[tuple[str, int], dict[str, Any]] = {}
@@ -53,9 +57,15 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
 
 
 def parsed(line: str) -> dict[str, Any] | None:
-    """Return the row of a line; None for one torn by a kill, whose step is computed again after the resume."""
+    """Return the row of a line; None for one torn by a kill, whose step is computed again after the resume.
+
+    Raises:
+        ValueError: whole, but no row of ours.
+    """
     try:
         row = json.loads(line)
     except json.JSONDecodeError:
         return None
-    return row if isinstance(row, dict) and isinstance(row.get("step"), int) else None
+    if not isinstance(row, dict) or not isinstance(row.get("step"), int):
+        raise ValueError(f"a line is no row of metrics: {line[:80]}")  # noqa: TRY004 - the file's value
+    return row

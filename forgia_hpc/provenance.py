@@ -48,6 +48,19 @@ def sha256_file(path: Path) -> str:
         return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
+def sha256_text(text: str) -> str:
+    """Return the SHA-256 of a text as it stands in a file."""
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+def script_digest(script: str, run: Path, digest: str) -> str:
+    """Return the SHA-256 of a batch script with everything of one run only replaced: place, name, job digest."""
+    plain = (
+        script.replace(str(run), "{run}").replace(run.name, "{name}").replace(digest, "{digest}")
+    )
+    return sha256_text(plain)
+
+
 def digest_of(content: object) -> str:
     """Return the SHA-256 of the canonical JSON (sorted keys, no blanks) of `content`."""
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)

@@ -32,6 +32,9 @@ def write_whole(path: Path, *, mode: int = 0o640) -> Iterator[Path]:
             os.fsync(written.fileno())
         temporary.replace(path)
         sync_directory(path.parent)
+    except OSError as error:
+        error.filename = error.filename or str(path)  # a failed write does not say where
+        raise
     finally:
         temporary.unlink(missing_ok=True)
 
@@ -56,6 +59,11 @@ def write_json(path: Path, content: object, *, mode: int = 0o640) -> None:
     write_text(
         path, json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n", mode=mode
     )
+
+
+def json_text(content: object) -> str:
+    """Return JSON as every file of a run has it: the same content is the same bytes."""
+    return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
 
 
 def read_json(path: Path) -> Any:
@@ -125,7 +133,7 @@ class RunDir:
 
     @property
     def job(self) -> Path:
-        """What belongs to one submission only: token, job id, times."""
+        """What belongs to this run only: its name, place and command line; in no digest."""
         return self.path / "job.json"
 
     @property

@@ -57,13 +57,13 @@ def doctor(as_json: bool) -> None:
 
 def _show(found: list[Finding]) -> None:
     from rich.table import Table
+    from rich.text import Text
 
     colours = {"ok": "green", "note": "cyan", "missing": "red", "without": "yellow"}
     table = Table("", "what", "found", "what to do", box=None, pad_edge=False)
     for entry in found:
-        table.add_row(
-            f"[{colours[entry.weight]}]{entry.weight}[/]", entry.what, entry.found, entry.fix
-        )
+        weight = Text(entry.weight, colours[entry.weight])
+        table.add_row(weight, entry.what, entry.found, entry.fix)
     console().print(table)
 
 
@@ -146,7 +146,12 @@ def _locks() -> Iterator[Finding]:
 def _roots() -> Iterator[Finding]:
     from forgia_hpc.jobs.plan import roots
 
-    for what, path in zip(("runs", "data"), roots(), strict=True):
+    try:
+        both = roots()
+    except ForgiaError as error:
+        yield Finding("your settings", "missing", str(error))
+        return
+    for what, path in zip(("runs", "data"), both, strict=True):
         there = next(parent for parent in (path, *path.parents) if parent.exists())
         free = shutil.disk_usage(there).free / 2**30
         writable = os.access(there, os.W_OK)

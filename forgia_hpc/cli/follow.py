@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from typing import TYPE_CHECKING
 
 import click
 
@@ -10,12 +11,16 @@ from forgia_hpc.cli.output import console, note, say, say_json
 from forgia_hpc.cli.words import json_option, runs_argument, runs_root
 from forgia_hpc.errors import ExitCode, InputError, Problem
 
+if TYPE_CHECKING:
+    from forgia_hpc.jobs.track import Status
+
 _COLOURS = {
     "completed": "green",
     "running": "cyan",
     "pending": "yellow",
     "failed": "red",
     "vanished": "red",
+    "broken": "red",
     "timeout": "red",
     "stopped": "yellow",
 }
@@ -29,7 +34,8 @@ _COLOURS = {
 @json_option
 def status(runs: tuple[str, ...], count: int, as_json: bool) -> None:
     """Where runs stand: our own record, squeue and sacct together."""
-    from rich.table import Table
+    from rich.table import Column, Table
+    from rich.text import Text
 
     from forgia_hpc.jobs.track import find_run, list_runs, status_of
 
@@ -41,8 +47,9 @@ def status(runs: tuple[str, ...], count: int, as_json: bool) -> None:
     elif not found:
         say(f"no runs in {root}")
     else:
+        name = Column("run", no_wrap=True, min_width=max(len(entry.run.name) for entry in found))
         table = Table(
-            "run", "kind", "cluster", "job", "state", "step", "why", box=None, pad_edge=False
+            name, "kind", "cluster", "job", "state", "step", "why", box=None, pad_edge=False
         )
         for entry in found:
             colour = _COLOURS.get(entry.state.value, "white")
@@ -58,7 +65,7 @@ def status(runs: tuple[str, ...], count: int, as_json: bool) -> None:
                 entry.kind,
                 entry.cluster,
                 entry.job_id,
-                f"[{colour}]{entry.state.value}[/]",
+                Text(entry.state.value, colour),
                 step,
                 entry.why or entry.nodes,
             )
@@ -79,12 +86,15 @@ def status(runs: tuple[str, ...], count: int, as_json: bool) -> None:
 @json_option
 def wait(runs: tuple[str, ...], timeout_s: float | None, as_json: bool) -> None:
     """Wait for runs to end; the exit code is that of the worst."""
-    from forgia_hpc.jobs.track import find_run, status_of
+    from forgia_hpc.jobs.track import State, find_run, status_of
 
     chosen = [find_run(text, runs_root()) for text in _some(runs)]
     deadline = time.monotonic() + (timeout_s if timeout_s is not None else float("inf"))
     delay = 0.5
     found = status_of(chosen)
+    never = [entry for entry in found if entry.state is State.sealed]
+    if never:
+        raise InputError([_never_submitted(entry) for entry in never])
     while not all(entry.ended for entry in found):
         if time.monotonic() > deadline:
             note(f"forgia: {timeout_s:g} s have passed; the runs go on")
@@ -139,7 +149,8 @@ def resume(runs: tuple[str, ...], as_json: bool) -> None:
             fix="nothing to resume",
         )
         for entry in found
-        if not entry.ended or entry.state is State.completed
+        if entry.state in (State.completed, State.broken)
+        or not (entry.ended or entry.state is State.sealed)
     ]
     if problems:
         raise InputError(problems)
@@ -150,6 +161,13 @@ def resume(runs: tuple[str, ...], as_json: bool) -> None:
         say(
             f"{name}  {'job' if 'job_id' in facts else 'process'} {facts.get('job_id') or facts.get('pid')}"
         )
+
+
+def _never_submitted(entry: Status) -> Problem:
+    limit = f"it was never submitted{': ' + entry.why if entry.why else ''}"
+    return Problem(
+        field="RUN", got=entry.run.name, limit=limit, fix=f"forgia resume {entry.run.name}"
+    )
 
 
 def _some(runs: tuple[str, ...]) -> tuple[str, ...]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Any
 
@@ -69,6 +70,7 @@ def forgia() -> None:
 def main() -> None:
     """Run the command line; expected errors are one line each, with their own exit code."""
     code: Any
+    os.umask(0o027)  # a run may be read by the project's group, and by nobody else
     try:
         code = forgia(prog_name="forgia", standalone_mode=False)
     except ForgiaError as error:

@@ -25,7 +25,8 @@ def console(*, stderr: bool = False) -> Console:
     stream = sys.stderr if stderr else sys.stdout
     # a pipe has no width; rich's 80 columns would cut what `grep` is to find
     width = None if stream.isatty() or "COLUMNS" in os.environ else PIPE_COLUMNS
-    return Console(stderr=stderr, highlight=False, width=width)
+    # no markup: a program's name or a path may hold brackets
+    return Console(stderr=stderr, highlight=False, markup=False, width=width)
 
 
 def say(text: str) -> None:

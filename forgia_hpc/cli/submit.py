@@ -27,7 +27,8 @@ _SUBMIT_HELP = """\b
 Examples:
   forgia submit train cluster=leonardo_booster resources.nodes=4 --dry-run
   forgia submit train cluster=dev data=consortium resources.nodes=2 --wait
-  forgia submit evaluate evaluate.run=RUN --after RUN
+  forgia submit evaluate evaluate.run=RUN cluster=dev
+  forgia submit train data=refinery --after RUN
   forgia submit command command.source=. -- python train.py --lr 1e-3"""
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sys
 import time
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 from rich.progress import (
@@ -19,7 +20,7 @@ from rich.progress import (
 )
 
 from forgia_hpc.cli.output import console, note, say, say_json
-from forgia_hpc.errors import ExitCode, JobFailedError
+from forgia_hpc.errors import ExitCode, JobFailedError, refused_by_system
 from forgia_hpc.jobs.submit import ask_to_stop, reap
 from forgia_hpc.jobs.track import State, Status, status_of
 from forgia_hpc.metrics import parsed
@@ -111,7 +112,7 @@ def _follow(run: RunDir) -> Status:
     of = {"train": job.train.steps} if hasattr(job, "train") else {}
     columns = [
         SpinnerColumn(),
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeElapsedColumn(),
@@ -169,15 +170,28 @@ def finish(status: Status, verb: str, *, as_json: bool) -> None:
     from forgia_hpc.report.page import write_report
     from forgia_hpc.report.terminal import show_run
 
-    page = write_report(status.run, state=status.state.value)
+    page: Path | None = None
+    try:
+        page = write_report(status.run, state=status.state.value)
+    except OSError as error:
+        refused = refused_by_system(error)
+        if refused is None:
+            raise
+        note(f"no page: {refused}")  # the run's own end counts, not the page's
     if as_json:
         say_json(
-            verb, {**status.as_json(), "report": str(page), "exit_code": int(status.exit_code)}
+            verb,
+            {
+                **status.as_json(),
+                "report": str(page) if page else None,
+                "exit_code": int(status.exit_code),
+            },
         )
     else:
         show_run(status.run, console(), state=status.state.value, brief=True)
         tell(status)
-        say(f"report: {page}")
+        if page:
+            say(f"report: {page}")
     if status.exit_code is not ExitCode.OK:
         raise EndedBadlyError(status)
 

@@ -71,7 +71,8 @@ def _wait(process: subprocess.Popen[bytes], stop: StopFlag) -> bool:
         if asked_at is not None and time.monotonic() - asked_at > GRACE_S:
             _signal(process, signal.SIGKILL)
         time.sleep(POLL_S)
-    return asked_at is not None
+    # scancel's SIGTERM reaches the program as well as us: it may have ended before we looked
+    return asked_at is not None or stop.requested
 
 
 def _signal(process: subprocess.Popen[bytes], number: signal.Signals) -> None:

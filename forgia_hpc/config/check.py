@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 
 from forgia_hpc.errors import Problem
 from forgia_hpc.schema.job import EvaluateJob, Job, Launch, TrainJob
 from forgia_hpc.schema.resources import Resources, parse_walltime
-from forgia_hpc.slurm.cluster import Cluster
+from forgia_hpc.slurm.cluster import Cluster, Partition
 
 _WHERE = "slurm/clusters/{name}.yaml"
+RANKS_A_CORE = 8  # 500 ranks on two cores brought a load of 340, and nothing else ran for minutes
 
 
 def complete(resources: Resources, cluster: Cluster) -> Resources:
     """Return the resources with every gap filled from the cluster's profile."""
     node = cluster.node
-    ranks = resources.ranks_per_node or cluster.default_ranks_per_node
+    partition = cluster.partition(resources.partition or cluster.default_partition or "")
+    without_gpus = cluster.accelerator != "cuda" or (partition is not None and not partition.gpus)
+    usual = (cluster.ranks_per_node or 1) if without_gpus else cluster.default_ranks_per_node
+    ranks = resources.ranks_per_node or usual
     gpus = resources.gpus_per_node
     if gpus is None:
-        gpus = min(ranks, node.gpus) if node and cluster.accelerator == "cuda" else 0
+        gpus = min(ranks, node.gpus) if node and not without_gpus else 0
     share = _share(resources, cluster, ranks, gpus)
     return dataclasses.replace(
         resources,
@@ -34,7 +39,10 @@ def _share(resources: Resources, cluster: Cluster, ranks: int, gpus: int) -> tup
     """Return the CPUs and GB of a node that go with the GPUs asked for; all of it where there are none."""
     node = cluster.node
     if node is None:
-        return ranks * (resources.cpus_per_rank or 1), None
+        return os.cpu_count() or 1, None
+    partition = cluster.partition(resources.partition or cluster.default_partition or "")
+    if partition and partition.cpus and partition.mem_mb:
+        return partition.cpus, partition.mem_mb // 1024
     if gpus and gpus < node.gpus and node.cpus_per_gpu and node.mem_mb_per_gpu:
         return gpus * node.cpus_per_gpu, gpus * node.mem_mb_per_gpu // 1024
     return node.cpus, node.mem_mb // 1024
@@ -58,15 +66,26 @@ def check(job: Job, cluster: Cluster) -> list[Problem]:
             *_account(job.resources, cluster, where),
             *_time_and_nodes(job.resources, cluster, where),
         ]
-    elif job.resources.nodes > 1:
+    else:
+        problems += _one_machine(job.resources, where)
+    return problems
+
+
+def _one_machine(resources: Resources, where: str) -> list[Problem]:
+    """A machine without Slurm: one node, and no more ranks than its cores can turn over."""
+    problems = []
+    if resources.nodes > 1:
+        fix = "raise resources.ranks_per_node instead"
         problems.append(
             Problem(
-                field="resources.nodes",
-                got=job.resources.nodes,
-                limit="one node",
-                where=where,
-                fix="raise resources.ranks_per_node instead",
+                field="resources.nodes", got=resources.nodes, limit="one node", where=where, fix=fix
             )
+        )
+    cores, ranks = os.cpu_count() or 1, resources.ranks_per_node or 1
+    if ranks > RANKS_A_CORE * cores:
+        limit = f"this machine has {cores} cores, so at most {RANKS_A_CORE * cores}"
+        problems.append(
+            Problem(field="resources.ranks_per_node", got=ranks, limit=limit, where=where)
         )
     return problems
 
@@ -111,99 +130,92 @@ def _account(resources: Resources, cluster: Cluster, where: str) -> list[Problem
 
 
 def _shape(job: Job, cluster: Cluster, where: str) -> list[Problem]:
-    """Ranks, CPUs, GPUs and memory against one node."""
+    """Ranks, CPUs, GPUs and memory against one node of the partition."""
     resources, node = job.resources, cluster.node
     if node is None:
         return []
-    problems = []
-    ranks, cpus = resources.ranks_per_node or 1, resources.cpus_per_rank or 1
-    gpus, mem_mb = resources.gpus_per_node or 0, (resources.mem_gb or 0) * 1024
-    if ranks * cpus > node.cpus:
-        problems.append(
-            Problem(
-                field="resources.cpus_per_rank",
-                got=cpus,
-                limit=f"{ranks} ranks share {node.cpus} CPUs a node",
-                where=where,
-                fix=f"at most {node.cpus // ranks}",
-            )
+    partition = cluster.partition(resources.partition or "") or Partition(name="a node")
+    cpus, mem_mb = partition.cpus or node.cpus, partition.mem_mb or node.mem_mb
+    most = {
+        "cpus_per_rank": (cpus // (resources.ranks_per_node or 1), f"{cpus} CPUs a node"),
+        "gpus_per_node": (node.gpus if partition.gpus else 0, "GPUs a node"),
+        "mem_gb": (mem_mb // 1024, f"GB of {mem_mb} MB a node"),
+    }
+    problems = [
+        Problem(
+            field=f"resources.{name}",
+            got=asked,
+            limit=f"{partition.name} has {words}, so at most {limit}",
+            where=where,
         )
-    if gpus > node.gpus:
-        problems.append(
-            Problem(
-                field="resources.gpus_per_node",
-                got=gpus,
-                limit=f"a node has {node.gpus}",
-                where=where,
-            )
-        )
-    if mem_mb > node.mem_mb:
-        problems.append(
-            Problem(
-                field="resources.mem_gb",
-                got=resources.mem_gb,
-                limit=f"a node has {node.mem_mb} MB, {node.mem_mb // 1024} GB",
-                where=where,
-            )
-        )
-    if cluster.accelerator == "cuda" and isinstance(job, TrainJob | EvaluateJob) and ranks != gpus:
-        problems.append(
-            Problem(
-                field="resources.ranks_per_node",
-                got=ranks,
-                limit=f"one rank a GPU, and {gpus} GPUs are asked for",
-                where=where,
-                fix=f"resources.gpus_per_node={ranks}",
-            )
-        )
-    return problems
+        for name, (limit, words) in most.items()
+        if (asked := getattr(resources, name) or 0) > limit
+    ]
+    return [*problems, *_one_rank_a_gpu(job, cluster, where)]
+
+
+def _one_rank_a_gpu(job: Job, cluster: Cluster, where: str) -> list[Problem]:
+    ranks, gpus = job.resources.ranks_per_node or 1, job.resources.gpus_per_node or 0
+    trains = isinstance(job, TrainJob | EvaluateJob)
+    if cluster.accelerator != "cuda" or not trains or ranks == gpus:
+        return []
+    limit = f"one rank a GPU, and {gpus} GPUs are asked for"
+    fix = f"resources.gpus_per_node={ranks}"
+    return [Problem(field="resources.ranks_per_node", got=ranks, limit=limit, where=where, fix=fix)]
 
 
 def _time_and_nodes(resources: Resources, cluster: Cluster, where: str) -> list[Problem]:
     """Partition and QOS: known, allowed together, and long and wide enough."""
-    partition = cluster.partition(resources.partition or "")
-    if partition is None:
-        known = ", ".join(entry.name for entry in cluster.partitions)
-        return [
-            Problem(
-                field="resources.partition",
-                got=resources.partition,
-                limit=f"one of {known}",
-                where=where,
-            )
-        ]
-    qos = cluster.qos_named(resources.qos) if resources.qos else None
-    if resources.qos and (qos is None or resources.qos not in partition.qos):
-        return [
-            Problem(
-                field="resources.qos",
-                got=resources.qos,
-                limit=f"{partition.name} allows {', '.join(partition.qos)}",
-                where=where,
-            )
-        ]
+    partition, qos = (
+        cluster.partition(resources.partition or ""),
+        cluster.qos_named(resources.qos or ""),
+    )
     problems = []
-    most = qos.max_nodes if qos and qos.max_nodes else partition.max_nodes
-    if most and resources.nodes > most:
+    if partition is None:
+        limit = f"one of {', '.join(entry.name for entry in cluster.partitions)}"
         problems.append(
+            Problem(field="resources.partition", got=resources.partition, limit=limit, where=where)
+        )
+    allowed = partition.qos if partition else tuple(entry.name for entry in cluster.qos)
+    if resources.qos and (qos is None or qos.name not in allowed):
+        limit = f"{partition.name if partition else cluster.name} allows {', '.join(allowed)}"
+        problems.append(Problem(field="resources.qos", got=resources.qos, limit=limit, where=where))
+    return [*problems, *_nodes(resources, cluster, where), *_time(resources, cluster, where)]
+
+
+def _nodes(resources: Resources, cluster: Cluster, where: str) -> list[Problem]:
+    partition, qos = (
+        cluster.partition(resources.partition or ""),
+        cluster.qos_named(resources.qos or ""),
+    )
+    limiting = qos if qos and qos.max_nodes else partition
+    most = (
+        limiting.max_nodes
+        if limiting
+        else max((p.max_nodes or 0 for p in cluster.partitions), default=0)
+    )
+    name = limiting.name if limiting else cluster.name
+    if most and resources.nodes > most:
+        fix = f"ask for {most} or fewer{_wider(resources, cluster)}"
+        return [
             Problem(
                 field="resources.nodes",
                 got=resources.nodes,
-                limit=f"{(qos or partition).name} allows {most}",
+                limit=f"{name} allows {most}",
                 where=where,
-                fix=f"ask for {most} or fewer" + _wider(resources, cluster),
+                fix=fix,
             )
-        )
+        ]
     if qos and qos.strict and qos.min_nodes and resources.nodes < qos.min_nodes:
-        problems.append(
+        return [
             Problem(
                 field="resources.nodes",
                 got=resources.nodes,
                 limit=f"{qos.name} needs {qos.min_nodes}",
                 where=where,
             )
-        )
-    return problems + _time(resources, cluster, where)
+        ]
+    return []
 
 
 def _time(resources: Resources, cluster: Cluster, where: str) -> list[Problem]:

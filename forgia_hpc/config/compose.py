@@ -24,6 +24,8 @@ from forgia_hpc.config.groups import groups
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.schema.job import JOBS, Job, Kind
 
+FREE = ("model.options.", "model.options=", "command.env.", "command.env=")
+
 
 class UserRoots(SearchPathPlugin):
     """Adds the configs/ folder of every root in $FORGIA_PATH to Hydra's search path."""
@@ -105,7 +107,7 @@ def _composed(kind: Kind, overrides: Sequence[str]) -> DictConfig:
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(sources.shipped("configs")), version_base="1.3"):
         try:
-            return compose(kind.value, list(overrides))
+            return compose(kind.value, [_free(text) for text in overrides])
         except (HydraException, OmegaConfBaseException, InputError, ValueError) as error:
             raise InputError(_each(kind, overrides, error)) from error
 
@@ -118,12 +120,17 @@ def _each(kind: Kind, overrides: Sequence[str], error: Exception) -> list[Proble
     for text in overrides:
         rest = [] if text in chosen else chosen
         try:
-            compose(kind.value, [*rest, text])
+            compose(kind.value, [_free(each) for each in (*rest, text)])
         except InputError as found:
             problems += found.problems
         except (HydraException, OmegaConfBaseException, ValueError) as found:
             problems.append(_explained(text, found, kind))
     return problems or [_explained(" ".join(overrides), error, kind)]
+
+
+def _free(text: str) -> str:
+    """Let the keys of a free mapping be new: Hydra would ask for a `+` that the schema has no reason for."""
+    return f"++{text}" if text.startswith(FREE) else text
 
 
 def _key(text: str) -> str:

@@ -138,6 +138,9 @@ def _directory(into: Path, *, overwrite: bool) -> Iterator[Path]:
         else:
             temporary.rename(into)
         sync_directory(into.parent)
+    except OSError as error:
+        error.filename = error.filename or str(into)  # HDF5 and a failed write do not say where
+        raise
     finally:
         shutil.rmtree(temporary, ignore_errors=True)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import dataclasses
 import json
 import os
-import secrets
 import shutil
 import sys
 from dataclasses import dataclass
@@ -18,14 +17,13 @@ import forgia_hpc
 from forgia_hpc import provenance, sources
 from forgia_hpc.config.compose import as_yaml
 from forgia_hpc.errors import InputError, Problem
-from forgia_hpc.rundir import FORMAT, RunDir, new_name, write_json, write_text
+from forgia_hpc.rundir import FORMAT, RunDir, json_text, new_name, write_json, write_text
 from forgia_hpc.schema.job import CommandJob, Job, Launch
 from forgia_hpc.slurm.cluster import Cluster
 from forgia_hpc.slurm.executor import render
 from forgia_hpc.slurm.request import SbatchRequest, sbatch_request
 
-# What stands in the canonical form for whatever belongs to one run only.
-RUN_PATH, RUN_NAME, DIGEST = "{run}", "{name}", "{digest}"
+DIGEST = "0" * 64  # stands in the script for the job digest, which is taken over the script too
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,18 +95,38 @@ def _python_of(root: Path) -> dict[str, Path]:
     return found
 
 
-def canonical(plan: Plan, code: dict[str, str], environment: dict[str, Any]) -> dict[str, Any]:
-    """Return what the job digest is taken over: equal for two submissions of the same thing."""
-    text = render(plan.request(DIGEST)) if plan.cluster.slurm else ""
+def parts(plan: Plan, code: dict[str, str]) -> dict[str, Any]:
+    """Return what the job digest is taken over: equal for two submissions of the same thing.
+
+    The manifest keeps exactly these parts, so that the node can take the digest again.
+    """
+    script = render(plan.request(DIGEST)) if plan.cluster.slurm else ""
     return {
-        "config": as_yaml(plan.job),
-        "cluster": _cluster_facts(plan.cluster),
-        "launch": plan.launch.value,
-        "sbatch": text.replace(str(plan.run.path), RUN_PATH).replace(plan.run.name, RUN_NAME),
-        "data": plan.data,
+        "files": {name: provenance.sha256_text(text) for name, text in sorted(texts(plan).items())},
+        "start": {
+            "launch": plan.launch.value,
+            "accelerator": plan.cluster.accelerator,
+            "slurm": plan.cluster.slurm,
+            "resources": dataclasses.asdict(plan.job.resources),
+        },
+        "sbatch": provenance.script_digest(script, plan.run.path, DIGEST),
         "code": code,
-        "environment": environment,
+        "environment": provenance.environment(),
     }
+
+
+def texts(plan: Plan) -> dict[str, str]:
+    """Return the text files of the seal by their place: the config and the inputs."""
+    found = {
+        "config.yaml": as_yaml(plan.job),
+        "inputs/cluster.yaml": _yaml(_cluster_facts(plan.cluster)),
+    }
+    for name, content in plan.data.items():
+        if name == "card":
+            found["inputs/card.yaml"] = _yaml(content)
+        else:
+            found[f"inputs/{name}.json"] = json_text(content)
+    return found
 
 
 def _yaml(content: object) -> str:
@@ -141,60 +159,40 @@ def seal(plan: Plan) -> Sealed:
 
 
 def _fill(plan: Plan, work: RunDir) -> Sealed:
-    left_out = _copy_code(plan.job, work.code)
-    code = provenance.tree_digests(work.code)
-    environment = provenance.environment()
-    content = canonical(plan, code, environment)
-    digest = provenance.digest_of(content)
-    request = plan.request(digest)
-    text = render(request) if plan.cluster.slurm else ""
     for folder in (work.inputs, work.logs, work.checkpoints, work.output, work.path / "stop"):
         folder.mkdir()
-    write_text(work.config, content["config"])
-    write_text(work.inputs / "cluster.yaml", _yaml(content["cluster"]))
-    for name, inputs in plan.data.items():
-        if name == "card":
-            write_text(work.inputs / "card.yaml", _yaml(inputs))
-        else:
-            write_json(work.inputs / f"{name}.json", inputs)
+    left_out = _copy_code(plan.job, work.code)
+    made_of = parts(plan, provenance.tree_digests(work.code))
+    digest = provenance.digest_of(made_of)
+    text = render(plan.request(digest)) if plan.cluster.slurm else ""
+    for place, content in texts(plan).items():
+        write_text(work.path / place, content)
     if text:
         write_text(work.path / "job.sbatch", text)
-    files = {
-        str(path.relative_to(work.path)): provenance.sha256_file(path)
-        for path in sorted([work.config, *work.inputs.iterdir()])
-    }
-    write_json(
-        work.manifest,
-        {
-            "format": FORMAT,
-            "digest": digest,
-            "files": files,
-            "code": code,
-            "environment": environment,
-            "left_out": left_out,
-        },
-    )
-    write_json(
-        work.job,
-        {
-            "format": FORMAT,
-            "name": plan.run.name,
-            "path": str(plan.run.path),
-            "kind": plan.job.kind.value,
-            "cluster": plan.cluster.name,
-            "label": plan.job.label,
-            "command": list(plan.words),
-            "slurm": plan.cluster.slurm,
-            "slurm_environment": plan.cluster.environment(),
-            "token": secrets.token_hex(8),
-            "launch": plan.launch.value,
-            "accelerator": plan.cluster.accelerator,
-            "resources": dataclasses.asdict(plan.job.resources),
-            "python": sys.executable,
-            "version": forgia_hpc.__version__,
-        },
-    )
+    manifest = {"format": FORMAT, "digest": digest, **made_of, "left_out": left_out}
+    write_json(work.manifest, manifest)
+    write_json(work.job, _record(plan))
     return Sealed(run=plan.run, digest=digest, text=text, left_out=left_out)
+
+
+def _record(plan: Plan) -> dict[str, Any]:
+    """Return what belongs to this one run: it is in no digest."""
+    return {
+        "format": FORMAT,
+        "name": plan.run.name,
+        "path": str(plan.run.path),
+        "kind": plan.job.kind.value,
+        "cluster": plan.cluster.name,
+        "label": plan.job.label,
+        "command": list(plan.words),
+        "slurm": plan.cluster.slurm,
+        "slurm_environment": plan.cluster.environment(),
+        "launch": plan.launch.value,
+        "accelerator": plan.cluster.accelerator,
+        "resources": dataclasses.asdict(plan.job.resources),
+        "python": sys.executable,
+        "version": forgia_hpc.__version__,
+    }
 
 
 def gather_code(job: Job) -> tuple[dict[str, Path], dict[str, str]]:
@@ -206,7 +204,7 @@ def gather_code(job: Job) -> tuple[dict[str, Path], dict[str, str]]:
     files: dict[str, Path] = {}
     left_out: dict[str, str] = {}
     for name, origin in code_sources(job).items():
-        if origin.is_file():
+        if origin.is_file() and origin.name == name:  # a module in a root of $FORGIA_PATH
             files[name] = origin
             continue
         if not origin.is_dir():
@@ -233,4 +231,4 @@ def job_digest(plan: Plan) -> str:
     """Return the digest that sealing this plan now would give; nothing is written."""
     files, _ = gather_code(plan.job)
     code = {place: provenance.sha256_file(origin) for place, origin in sorted(files.items())}
-    return provenance.digest_of(canonical(plan, code, provenance.environment()))
+    return provenance.digest_of(parts(plan, code))

@@ -19,7 +19,8 @@ from forgia_hpc.data.manifest import find_faults, flatten, load_manifest
 from forgia_hpc.data.policy import make_grant
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.jobs.package import Plan, new_run
-from forgia_hpc.jobs.track import find_run, submitted
+from forgia_hpc.jobs.submission import submitted
+from forgia_hpc.jobs.track import find_run
 from forgia_hpc.rundir import read_json
 from forgia_hpc.schema.job import CommandJob, EvaluateJob, Job, Kind, PrepareJob, TrainJob
 from forgia_hpc.schema.resources import Resources, parse_walltime
@@ -292,8 +293,8 @@ def price(job: Job, cluster: Cluster) -> dict[str, float] | None:
         (asked.mem_gb or 0) * 1024 / node.mem_mb,
     )
     node_hours = asked.walltime_seconds / 3600 * asked.nodes * min(share, 1.0)
-    return {
+    billed = {
         cluster.accounting.unit: round(node_hours * cluster.accounting.per_node_hour, 2),
         "node-h": round(node_hours, 2),
-        "GPU-h": round(node_hours * node.gpus, 2),
     }
+    return {**billed, "GPU-h": round(node_hours * node.gpus, 2)} if asked.gpus_per_node else billed

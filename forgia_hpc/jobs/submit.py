@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 import subprocess
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from forgia_hpc.errors import InputError, Problem, SlurmSilentError
 from forgia_hpc.jobs.package import Plan, Sealed, seal
-from forgia_hpc.jobs.track import start_ticks, submitted
+from forgia_hpc.jobs.submission import reconcile, start_ticks, submitted
 from forgia_hpc.rundir import RunDir, read_json
 from forgia_hpc.slurm.executor import BatchExecutor, Script, allowed, require_slurm
-from forgia_hpc.slurm.state import cancel, job_ids_named
+from forgia_hpc.slurm.state import cancel
 
 
 def submit_job(plan: Plan, *, detached: bool = True) -> tuple[Sealed, dict[str, Any]]:
@@ -38,7 +37,7 @@ def submit_sealed(run: RunDir) -> dict[str, Any]:
     try:
         job_id = BatchExecutor(script).submit_script()
     except SlurmSilentError:
-        found = reconcile(run, script.name, script.environment)
+        found = reconcile(run, script.environment)
         if found is None:
             raise
         return found
@@ -46,16 +45,6 @@ def submit_sealed(run: RunDir) -> dict[str, Any]:
         run.event("submission_refused", why=str(error))
         raise
     facts = {"job_id": job_id, "name": script.name}
-    run.event("submitted", **facts)
-    return facts
-
-
-def reconcile(run: RunDir, name: str, environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """Find a job whose id never reached us by its name; the name is unique to the run."""
-    known = job_ids_named(name, environment)
-    if not known:
-        return None
-    facts = {"job_id": known[-1], "name": name, "reconciled": True}
     run.event("submitted", **facts)
     return facts
 
@@ -153,3 +142,6 @@ def _terminate(pid: int, ticks: str) -> None:
             os.kill(pid, 15)
     except (ProcessLookupError, FileNotFoundError):
         return  # it has ended meanwhile, which is what was asked
+    except PermissionError as error:
+        limit = "it belongs to another user"
+        raise InputError(Problem(field="RUN", got=f"process {pid}", limit=limit)) from error

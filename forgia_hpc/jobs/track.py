@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import os
+import shutil
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
-from forgia_hpc.errors import ExitCode, InputError, Problem, SlurmSilentError
+from forgia_hpc.errors import ExitCode, InputError, Problem, SealBrokenError, SlurmSilentError
+from forgia_hpc.jobs.submission import alive, reconcile, submitted
 from forgia_hpc.metrics import read_metrics
 from forgia_hpc.rundir import Event, RunDir, read_json
 from forgia_hpc.slurm.state import GOING, WAITING, SlurmState, states
+
+NO_ROOM = 2**20  # bytes; a file system with less takes no last word
+ARRIVES_S = 300  # a request that sbatch gave up may still reach slurmctld so much later
 
 
 class State(Enum):
@@ -28,11 +34,10 @@ class State(Enum):
     timeout = "timeout"
     vanished = "vanished"  # Slurm no longer knows it, and it left no last word
     unknown = "unknown"  # Slurm did not answer
+    broken = "broken"  # its own record can't be read
 
 
-ENDED = frozenset(
-    {State.completed, State.failed, State.stopped, State.cancelled, State.timeout, State.vanished}
-)
+ENDED = frozenset(State) - {State.sealed, State.pending, State.running, State.unknown}
 _SLURM_ENDINGS = {
     "CANCELLED": State.cancelled,
     "TIMEOUT": State.timeout,
@@ -64,6 +69,8 @@ class Status:
         """The exit code that tells this state."""
         if self.state is State.unknown:
             return ExitCode.SLURM_SILENT
+        if self.state is State.broken:
+            return ExitCode.SEAL_BROKEN
         if self.state is State.failed and "seal" in self.why.split(":")[0]:
             return ExitCode.SEAL_BROKEN
         return {State.completed: ExitCode.OK, State.stopped: ExitCode.STOPPED}.get(
@@ -116,45 +123,93 @@ def list_runs(root: Path) -> list[RunDir]:
     ]
 
 
-def submitted(run: RunDir) -> dict[str, Any]:
-    """Return the facts of the newest submission, or nothing."""
-    events = run.events("submitted")
-    return events[-1].facts if events else {}
-
-
 def status_of(runs: Sequence[RunDir]) -> list[Status]:
-    """Return the status of each run, with one question to each Slurm."""
-    facts = {run: (read_json(run.job), submitted(run)) for run in runs}
-    asked: dict[str, dict[str, SlurmState] | None] = {}
-    found = []
+    """Return the status of each run, with one question to each Slurm; a broken run hides no other."""
+    facts: dict[RunDir, tuple[dict[str, Any], dict[str, Any]]] = {}
+    found: dict[RunDir, Status] = {}
+    for run in runs:
+        try:
+            facts[run] = (_sealed(run), submitted(run))
+        except SealBrokenError as error:
+            found[run] = Status(
+                run=run, kind="", cluster="", job_id="", state=State.broken, why=str(error)
+            )
+    answers = _ask_each(facts)
     for run, (job, told) in facts.items():
         if not job["slurm"]:
-            found.append(_status(run, job, told, _local(run, told)))
-            continue
-        key = str(job["slurm_environment"])
-        if key not in asked and told:
-            same = [
-                t["job_id"]
-                for j, t in facts.values()
-                if t and j["slurm"] and str(j["slurm_environment"]) == key
-            ]
-            asked[key] = _ask(same, job["slurm_environment"])
-        found.append(_status(run, job, told, _slurm(run, told, asked.get(key, {}))))
-    return found
+            state = _local(run, told)
+        elif told:
+            state = _slurm(run, told, answers[str(job["slurm_environment"])])
+        else:
+            state = _lost(run, job["slurm_environment"])
+        found[run] = _status(run, job, told or submitted(run), state)
+    return [found[run] for run in runs]
 
 
-def _ask(job_ids: list[str], environment: Mapping[str, str]) -> dict[str, SlurmState] | None:
+def _sealed(run: RunDir) -> dict[str, Any]:
+    """Return job.json, as far as a status needs it.
+
+    Raises:
+        SealBrokenError: it is no record of ours any more.
+    """
     try:
-        return states(job_ids, environment)
-    except SlurmSilentError:
-        return None
+        job = read_json(run.job)
+    except InputError as error:
+        raise SealBrokenError(str(error)) from error
+    needed = ("kind", "cluster", "slurm", "slurm_environment")
+    if not isinstance(job, dict) or any(key not in job for key in needed):
+        raise SealBrokenError(f"{run.job}: not the record that was sealed")
+    return job
+
+
+Answer = dict[str, SlurmState] | str  # what Slurm says of its jobs, or why it said nothing
+
+
+def _ask_each(facts: Mapping[RunDir, tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Answer]:
+    """Ask each Slurm once for all its jobs."""
+    environments = {str(job["slurm_environment"]): job for job, _ in facts.values() if job["slurm"]}
+    asked: dict[str, Answer] = {}
+    for key, one in environments.items():
+        ids = [
+            told["job_id"]
+            for job, told in facts.values()
+            if told and job["slurm"] and str(job["slurm_environment"]) == key
+        ]
+        try:
+            asked[key] = states(ids, one["slurm_environment"]) if ids else {}
+        except SlurmSilentError:
+            asked[key] = "Slurm did not answer"
+        except (
+            InputError
+        ) as error:  # no squeue here: no answer either, and no reason to hide the rest
+            asked[key] = f"Slurm can't be asked: {error.problems[0].got}"
+    return asked
+
+
+def _lost(run: RunDir, environment: Mapping[str, str]) -> tuple[State, str, str]:
+    """A run under Slurm without a job id: never submitted, refused, or interrupted on the way."""
+    begun, refused = run.events("submitting"), run.events("submission_refused")
+    if len(begun) <= len(refused):
+        return State.sealed, str(refused[-1].facts["why"]).splitlines()[0] if refused else "", ""
+    try:
+        told = reconcile(run, environment)
+        if told:
+            return _slurm(run, told, states([told["job_id"]], environment))
+    except (SlurmSilentError, InputError) as error:
+        return State.unknown, f"a submission began and left no job id; {error}", ""
+    if time.time_ns() - begun[-1].time_ns < ARRIVES_S * 10**9:
+        return State.unknown, "a submission began; Slurm knows no job of this name yet", ""
+    why = "Slurm knows no job of this name: the submission did not arrive; forgia resume sends it"
+    return State.sealed, why, ""
 
 
 def _status(
     run: RunDir, job: Mapping[str, Any], told: Mapping[str, Any], state: tuple[State, str, str]
 ) -> Status:
-    rows = read_metrics(run.metrics)
-    last = rows[-1] if rows else {}
+    try:
+        last = (read_metrics(run.metrics) or [{}])[-1]
+    except ValueError:
+        last = {}  # the report names what is wrong; the state is told all the same
     return Status(
         run=run,
         kind=job["kind"],
@@ -191,54 +246,48 @@ def _own(run: RunDir) -> tuple[State, str, str] | None:
     return State.failed, why or f"exit code {code}", ""
 
 
+def _saved(run: RunDir) -> tuple[State, str, str] | None:
+    """What the ranks said, where Slurm ended the batch step before its last word: KillWait can be 5 s."""
+    started = run.events("batch_started")
+    attempt = started[-1].facts["attempt"] if started else None
+    told = {
+        what: [event for event in run.events(what) if event.facts.get("attempt") == attempt]
+        for what in ("rank_stopped", "rank_failed")
+    }
+    if not told["rank_stopped"] or told["rank_failed"]:
+        return None
+    return (
+        State.stopped,
+        f"its ranks stopped and said so; it can go on: forgia resume {run.name}",
+        "",
+    )
+
+
 def _local(run: RunDir, told: Mapping[str, Any]) -> tuple[State, str, str]:
     """A run of plain processes on one machine."""
     if not told:
         return State.sealed, "", ""
     own = _own(run)
-    alive = _alive(told)
-    if own and not alive:
+    living = alive(told)
+    if own and not living:
         return own
     if told.get("host") != os.uname().nodename:
         return own or (State.unknown, f"it was started on {told.get('host')}; ask there", "")
-    if alive:
+    if living:
         return State.running, "", told["host"]
-    return (
-        State.failed,
-        "its batch step is gone and left no last word: killed, or the machine went down",
-        "",
-    )
-
-
-def _alive(told: Mapping[str, Any]) -> bool:
-    """The process of the submission still lives, and is not another one with its number."""
-    try:
-        stat = Path(f"/proc/{told['pid']}/stat").read_text()
-    except (OSError, KeyError):
-        return False
-    after_name = stat.rpartition(")")[2].split()
-    return after_name[0] != "Z" and after_name[19] == told.get("start_ticks")
-
-
-def start_ticks(pid: int) -> str:
-    """Return when a process started, in clock ticks since boot: with the pid, its identity."""
-    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[19]
-
-
-def _slurm(
-    run: RunDir, told: Mapping[str, Any], answer: Mapping[str, SlurmState] | None
-) -> tuple[State, str, str]:
-    """A run under Slurm."""
-    if not told:
-        lost = run.events("submitting")
-        return (
-            (State.unknown, "a submission began and left no job id: forgia status --reconcile", "")
-            if lost
-            else (State.sealed, "", "")
+    why = "its batch step is gone and left no last word: killed, or the machine went down"
+    if shutil.disk_usage(run.path).free < NO_ROOM:
+        why = (
+            f"its batch step is gone, and could leave no last word: the disk of {run.path} is full"
         )
+    return State.failed, why, ""
+
+
+def _slurm(run: RunDir, told: Mapping[str, Any], answer: Answer) -> tuple[State, str, str]:
+    """A run under Slurm."""
     own = _own(run)
-    if answer is None:
-        return State.unknown, "Slurm did not answer", ""
+    if isinstance(answer, str):
+        return State.unknown, answer, ""
     job = answer.get(told["job_id"])
     if job is None:
         return own or (
@@ -250,7 +299,7 @@ def _slurm(
         return State.pending, job.reason, ""
     if job.state in GOING:
         return State.running, "", job.nodes
-    return _ending(job, own)
+    return _ending(job, own or _saved(run))
 
 
 def _ending(job: SlurmState, own: tuple[State, str, str] | None) -> tuple[State, str, str]:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import argparse
 import os
 import secrets
-import shutil
 import signal
 import sys
 import time
@@ -34,6 +33,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("--digest")
     asked = parser.parse_args(arguments)
+    os.umask(0o027)
     run = RunDir(asked.run)
     if not run.path.is_dir():
         sys.stderr.write(f"forgia: {run.path}: no such run directory; was it moved?\n")
@@ -92,8 +92,7 @@ class Watch:
 
     def attempt(self) -> tuple[int, str]:
         """Start the ranks, wait for them, and return exit code and reason."""
-        sealed = read_json(self._run.job)
-        facts = {**sealed, **_launch_facts(self._run)}
+        facts = {**read_json(self._run.manifest)["start"], **_launch_facts(self._run)}
         ranks = start(self._run, facts, rank_environment(facts, self._attempt))
         try:
             code = self._wait(ranks)
@@ -117,7 +116,8 @@ class Watch:
         if code == 0:
             return self._completed()
         failed = self._facts_of("rank_failed")
-        if self._facts_of("rank_stopped") and code == ExitCode.STOPPED:
+        # srun's code is the highest of all ranks: a failed rank's 3 hides behind the 6 of those it took along
+        if self._facts_of("rank_stopped") and not failed and code == ExitCode.STOPPED:
             why = f"stopped at a step boundary ({self._asked or 'asked by a rank'})"
             return ExitCode.STOPPED, f"{why}; it can go on: forgia resume {self._run.name}"
         death = ranks.first_death()
@@ -162,7 +162,11 @@ def _code_of(facts: dict[str, Any]) -> int:
 
 def _launch_facts(run: RunDir) -> dict[str, Any]:
     cluster = yaml.safe_load((run.inputs / "cluster.yaml").read_text(encoding="utf-8"))
-    return {"software": cluster["software"], "srun_args": cluster["scheduler"]["srun_args"]}
+    return {
+        "path": str(run.path),
+        "software": cluster["software"],
+        "srun_args": cluster["scheduler"]["srun_args"],
+    }
 
 
 def rank_environment(facts: dict[str, Any], attempt: int) -> dict[str, str]:
@@ -183,8 +187,8 @@ def rank_environment(facts: dict[str, Any], attempt: int) -> dict[str, str]:
         own |= {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
     if facts["launch"] == "mpirun" and os.geteuid() == 0:
         own |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    if shutil.which("srun") is None:
-        own.pop("SLURM_CONF", None)
+    if "OMP_NUM_THREADS" not in facts["software"]["env"]:
+        own["OMP_NUM_THREADS"] = str(facts["resources"]["cpus_per_rank"])
     return {**os.environ, **facts["software"]["env"], **own}
 
 

@@ -17,6 +17,7 @@ import forgia_hpc
 from forgia_hpc import provenance
 from forgia_hpc.errors import ExitCode, ForgiaError, SealBrokenError, StoppedError
 from forgia_hpc.rundir import RunDir, read_json, write_json
+from forgia_hpc.runtime.leave import leave
 from forgia_hpc.runtime.place import Place, find_place
 from forgia_hpc.schema.job import Job, Kind
 from forgia_hpc.schema.load import load_job
@@ -109,7 +110,7 @@ def _phases(run: RunDir) -> None:
 
 
 def _over_mpi(run: RunDir) -> bool:
-    return bool(read_json(run.job)["launch"] == "mpirun")
+    return bool(read_json(run.manifest)["start"]["launch"] == "mpirun")
 
 
 def _wanted(job: Job, phase: str) -> bool:
@@ -151,4 +152,4 @@ def _tell(run: RunDir, what: str, error: BaseException, code: int) -> None:
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    leave(main())

@@ -167,6 +167,7 @@ class Processes:
 
     ranks: list[subprocess.Popen[bytes]]
     _death: Death | None = field(default=None, init=False)
+    _code: int = field(default=0, init=False)  # of the first rank that ended badly
 
     @classmethod
     def start(cls, run: RunDir, count: int, environment: Mapping[str, str]) -> Processes:
@@ -198,14 +199,14 @@ class Processes:
         bad = [(rank, code) for rank, code in enumerate(codes) if code not in (None, 0)]
         if bad and self._death is None:
             rank, code = bad[0]
+            self._code = code or 0
             self._death = Death(rank, os.uname().nodename, spoken(code or 0))
             if code != 6:
                 self.terminate()
                 codes = [process.poll() for process in self.ranks]
         if any(code is None for code in codes):
             return None
-        failed = [code for code in codes if code]
-        return _plain(failed[0]) if failed else 0
+        return _plain(self._code)
 
     def terminate(self) -> None:
         """Ask all to end; kill what stays."""

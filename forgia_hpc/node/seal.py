@@ -10,6 +10,14 @@ from forgia_hpc import provenance
 from forgia_hpc.errors import InputError, SealBrokenError
 from forgia_hpc.rundir import RunDir, read_json
 
+PARTS = (
+    "files",
+    "start",
+    "sbatch",
+    "code",
+    "environment",
+)  # of the manifest: what the job digest is taken over
+
 
 def check_seal(run: RunDir, digest: str | None) -> dict[str, Any]:
     """Check config, inputs and code against the manifest, and the directory against its own record.
@@ -27,10 +35,7 @@ def check_seal(run: RunDir, digest: str | None) -> dict[str, Any]:
         raise SealBrokenError(
             f"{run.path}: moved; it was sealed as {job['path']}. Move it back, or submit again"
         )
-    if digest and manifest["digest"] != digest:
-        raise SealBrokenError(
-            f"{run.manifest}: digest {manifest['digest'][:12]} is not the submitted {digest[:12]}"
-        )
+    _check_digest(run, manifest, digest)
     problems = provenance.compare(manifest["code"], provenance.tree_digests(run.code))
     sealed = manifest["files"]
     found = {
@@ -47,6 +52,22 @@ def check_seal(run: RunDir, digest: str | None) -> dict[str, Any]:
     if problems:
         raise SealBrokenError(f"{run.path}: {'; '.join(problems)}")
     return dict(manifest)
+
+
+def _check_digest(run: RunDir, manifest: dict[str, Any], submitted: str | None) -> None:
+    """Take the job digest again: an edit that mends the manifest too must not pass."""
+    sealed = manifest.get("digest", "")
+    made_of = {name: manifest.get(name) for name in PARTS}
+    first = run.events("sealed")
+    known = {submitted, first[0].facts["digest"] if first else None} - {None}
+    if provenance.digest_of(made_of) != sealed or known - {sealed}:
+        raise SealBrokenError(
+            f"{run.manifest}: its parts do not give the digest that was submitted"
+        )
+    script = run.path / "job.sbatch"
+    text = script.read_text(encoding="utf-8") if script.is_file() else ""
+    if provenance.script_digest(text, run.path, sealed) != manifest["sbatch"]:
+        raise SealBrokenError(f"{script}: content differs from the seal")
 
 
 def check_data(run: RunDir) -> int:

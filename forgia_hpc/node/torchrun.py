@@ -15,7 +15,7 @@ from forgia_hpc.rundir import RunDir, read_json
 
 def argv(run: RunDir, meeting: str) -> list[str]:
     """Return the command of this node."""
-    resources = read_json(run.job)["resources"]
+    resources = read_json(run.manifest)["start"]["resources"]
     address, _, port = meeting.rpartition(":")
     return [
         sys.executable,

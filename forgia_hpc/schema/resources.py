@@ -12,6 +12,9 @@ _WALLTIME = re.compile(
 )
 
 
+_WORD = re.compile(r"[\w.@:+-]+")  # a line break in one would end the sbatch script's directives
+
+
 def parse_walltime(text: str) -> int | None:
     """Return the seconds of `[D-]HH:MM:SS`, or None where the text is no walltime."""
     found = _WALLTIME.fullmatch(text)
@@ -52,6 +55,16 @@ class Resources:
                 ("mem_gb", 1),
             )
             if isinstance(value := getattr(self, name), int) and value < least
+        ]
+        problems += [
+            Problem(
+                field=f"resources.{name}",
+                got=value,
+                limit="one word of letters, digits and . _ @ : + -",
+                where="schema/resources.py",
+            )
+            for name in ("partition", "qos", "account")
+            if (value := getattr(self, name)) is not None and not _WORD.fullmatch(str(value))
         ]
         if not parse_walltime(self.walltime):
             problems.append(

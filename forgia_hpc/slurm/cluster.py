@@ -55,6 +55,8 @@ class Partition:
     max_nodes: int | None = None
     qos: tuple[str, ...] = ()
     gpus: bool = True
+    cpus: int | None = None  # of one job on one node, where the partition gives less than the node
+    mem_mb: int | None = None
     free: bool = False
     online: bool = False
     note: str = ""

@@ -70,7 +70,7 @@ def directives(
         "error": str(run / "logs" / "batch.err"),
         "open-mode": "append",
         "signal": f"B:USR1@{WARNING_S}",
-        "requeue": True,
+        "requeue": True if cluster.scheduler.requeue_allowed else None,
         "chdir": str(run),
     }
     plain = {key: value for key, value in asked.items() if value is not None}

@@ -64,6 +64,7 @@ class Training:
             self.ledger.row(
                 step,
                 last=stopping or step == train.steps,
+                of=train.steps,
                 loss=totals.loss,
                 learning_rate=rate,
                 grad_norm=outcome.grad_norm,

@@ -60,6 +60,33 @@ def test_what_leonardo_allows_passes(overrides: list[str]) -> None:
     assert fields("leonardo_booster", *overrides) == []
 
 
+def test_the_serial_partition_has_no_gpus_and_little_memory() -> None:
+    job, cluster = job_on(
+        "leonardo_booster", "resources.partition=lrd_all_serial", kind=Kind.command
+    )
+    assert check(job, cluster) == []
+    asked = job.resources
+    assert (asked.gpus_per_node, asked.cpus_per_rank, asked.mem_gb) == (0, 4, 30)
+    wrong = ["resources.gpus_per_node=1", "resources.mem_gb=31", "resources.cpus_per_rank=5"]
+    found = fields(
+        "leonardo_booster", "resources.partition=lrd_all_serial", *wrong, kind=Kind.command
+    )
+    assert sorted(found) == [
+        "resources.cpus_per_rank",
+        "resources.gpus_per_node",
+        "resources.mem_gb",
+    ]
+
+
+def test_a_wrong_partition_hides_no_other_problem() -> None:
+    wrong = ["resources.partition=nope", "resources.nodes=99", "resources.qos=nope"]
+    assert set(fields("leonardo_booster", *wrong)) == {
+        "resources.partition",
+        "resources.nodes",
+        "resources.qos",
+    }
+
+
 def test_a_fix_names_the_qos_that_would_do() -> None:
     problems = check(*job_on("leonardo_booster", "resources.nodes=80"))
     assert "boost_qos_bprod" in problems[0].fix
@@ -71,6 +98,7 @@ def test_this_machine_has_one_node_and_no_srun() -> None:
         "resources.nodes",
     ]
     assert fields("local", "launch=srun") == ["launch"]
+    assert fields("local", "resources.ranks_per_node=500000") == ["resources.ranks_per_node"]
 
 
 def test_one_gpu_gets_its_share_of_the_node() -> None:

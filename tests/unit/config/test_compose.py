@@ -115,3 +115,11 @@ def test_the_keys_offered_to_the_shell_are_the_schema() -> None:
     assert {"train.steps", "resources.walltime", "parallel.zero_stage"} <= offered
     config = OmegaConf.to_container(OmegaConf.structured(JOBS[Kind.train]))
     assert {key.split(".")[0] for key in offered} == set(config)
+
+
+def test_the_keys_of_free_mappings_may_be_new() -> None:
+    job = compose_job(Kind.train, ["model.options={width: 32}", "model.options.seen=64"])
+    assert isinstance(job, TrainJob)
+    assert (job.model.options["width"], job.model.options["seen"]) == (32, 64)
+    command = compose_job(Kind.command, ["command.env.LOG_LEVEL=debug"])
+    assert command.command.env == {"LOG_LEVEL": "debug"}  # type: ignore[attr-defined]

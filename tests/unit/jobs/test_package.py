@@ -108,8 +108,33 @@ def test_a_moved_run_and_a_swapped_manifest_are_refused(source: Path) -> None:
     with pytest.raises(SealBrokenError, match="moved; it was sealed as"):
         check_seal(type(sealed.run)(moved), sealed.digest)
     other = seal(plan("seed=1"))
-    with pytest.raises(SealBrokenError, match="is not the submitted"):
+    with pytest.raises(SealBrokenError, match="do not give the digest that was submitted"):
         check_seal(other.run, sealed.digest)
+
+
+def test_an_edit_that_mends_the_manifest_too_is_refused(source: Path) -> None:
+    sealed = seal(plan(f"command.source={source}"))
+    run = sealed.run
+    path = run.code / "source" / "pkg" / "train.py"
+    path.write_text("evil")
+    manifest = json.loads(run.manifest.read_text())
+    manifest["code"]["source/pkg/train.py"] = provenance.sha256_file(path)
+    run.manifest.write_text(json.dumps(manifest))
+    with pytest.raises(SealBrokenError, match="do not give the digest"):
+        check_seal(run, sealed.digest)
+    parts = {name: manifest[name] for name in ("files", "start", "sbatch", "code", "environment")}
+    run.manifest.write_text(json.dumps({**manifest, "digest": provenance.digest_of(parts)}))
+    with pytest.raises(SealBrokenError, match="do not give the digest"):
+        check_seal(run, None)
+
+
+def test_an_edited_script_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    sealed = seal(plan("cluster=leonardo_booster", "resources.account=x"))
+    check_seal(sealed.run, sealed.digest)
+    script = sealed.run.path / "job.sbatch"
+    script.write_text(script.read_text().replace("--nodes=1", "--nodes=2"))
+    with pytest.raises(SealBrokenError, match=r"job\.sbatch"):
+        check_seal(sealed.run, sealed.digest)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,76 @@
+"""How a run was handed over: to which job, or as which process."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from forgia_hpc.rundir import Event, RunDir
+from forgia_hpc.slurm.state import job_ids_named
+
+
+def submitted(run: RunDir) -> dict[str, Any]:
+    """Return the facts of the newest submission, or nothing.
+
+    A submitter killed before its last line leaves no event; the batch step then tells the same itself.
+    """
+    told, started = run.events("submitted")[-1:], run.events("batch_started")[-1:]
+    if not started or (
+        told and (told[0].time_ns > started[0].time_ns or _same(told[0], started[0]))
+    ):
+        return told[0].facts if told else {}
+    facts = started[0].facts
+    if facts.get("job_id"):
+        return {"job_id": facts["job_id"], "name": f"forgia-{run.name}"}
+    return {"pid": facts["pid"], "host": facts["node"], "start_ticks": _ticks_of_batch(run, facts)}
+
+
+def _same(told: Event, started: Event) -> bool:
+    """Whether this batch step is the one that was handed over."""
+    key = "job_id" if "job_id" in told.facts else "pid"
+    return bool(told.facts[key] == started.facts.get(key))
+
+
+def _ticks_of_batch(run: RunDir, facts: Mapping[str, Any]) -> str:
+    """Return when the process of a batch step started; nothing if the number is another's by now."""
+    try:
+        words = Path(f"/proc/{facts['pid']}/cmdline").read_bytes().split(b"\0")
+        return start_ticks(facts["pid"]) if os.fsencode(run.path) in words else ""
+    except OSError:
+        return ""
+
+
+def start_ticks(pid: int) -> str:
+    """Return when a process started, in clock ticks since boot: with the pid, its identity."""
+    return _stat(pid)[19]
+
+
+def alive(told: Mapping[str, Any]) -> bool:
+    """Whether the process of the submission still lives, and is not another one with its number."""
+    try:
+        stat = _stat(told["pid"])
+    except OSError:
+        return False
+    return stat[0] != "Z" and stat[19] == told.get("start_ticks")
+
+
+def _stat(pid: int) -> list[str]:
+    """Return the fields of /proc/<pid>/stat after the program's name, which may hold anything."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+
+
+def reconcile(run: RunDir, environment: Mapping[str, str]) -> dict[str, Any] | None:
+    """Find a job whose id never reached us by its name, which is unique to the run, and note it.
+
+    Raises:
+        SlurmSilentError: squeue gave no answer.
+    """
+    name = f"forgia-{run.name}"
+    known = job_ids_named(name, environment)
+    if not known:
+        return None
+    facts = {"job_id": known[-1], "name": name, "reconciled": True}
+    run.event("submitted", **facts)
+    return facts

@@ -1,0 +1,96 @@
+"""The page of an endurance count: small, dated, with the machine and the commit."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+from collections import Counter
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+HEAD = """# Endurance counts
+
+    make endurance        # goes on where it stopped; see tests/endurance/run.py
+
+What is killed, flipped and cut here is drawn at random from a stated seed. A fault is anything that the promise
+in the first column rules out. The lines of the single trials stay out of the repository.
+
+"""
+PROMISES = {
+    "shard_flips": """\
+One flipped bit or a cut file of a sealed dataset: `forgia data check` ends with 5, and a reader that touches
+every value either refuses or gives the sealed values to the bit. (A flip in `manifest.json` makes another
+version: the reader of the granted version refuses.)""",
+    "submit_kills": """\
+SIGKILL of `forgia submit`, alone or with its children, at a random moment: at most one job a run, no job
+without its run directory, what Slurm took ends with a result, and `forgia status` tells of it.""",
+    "checkpoint_kills": """\
+SIGKILL of a rank or of the batch step of a two-rank training at a random moment, then resume: the newest
+checkpoint verifies and loads, at most one interval is lost, steps computed again have the same loss to the
+bit, and the run is said to have failed.""",
+}
+
+
+def rows(record: Path) -> list[dict[str, Any]]:
+    """Return the lines of a record; a line torn by a kill is cut off, so that the next one stands alone."""
+    if not record.exists():
+        return []
+    data = record.read_bytes()
+    if data and not data.endswith(b"\n"):
+        with record.open("r+b") as opened:
+            opened.truncate(data.rfind(b"\n") + 1)
+    return [json.loads(line) for line in record.read_text(encoding="utf-8").splitlines()]
+
+
+def machine() -> str:
+    """Return what this machine is."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    cpus = len(os.sched_getaffinity(0))
+    return f"{cpus} CPUs {names[0] if names else platform.machine()}, Python {platform.python_version()}"
+
+
+def write(records: Path, kinds: Iterable[str], page: Path) -> None:
+    """Write the page from all lines that there are."""
+    parts = [HEAD]
+    for kind in kinds:
+        if found := rows(records / f"{kind}.jsonl"):
+            parts.append(_section(kind, found))
+    page.parent.mkdir(parents=True, exist_ok=True)
+    page.write_text("".join(parts).rstrip() + "\n", encoding="utf-8")
+
+
+def _section(kind: str, found: list[dict[str, Any]]) -> str:
+    bad = [row for row in found if row["faults"]]
+    whats = Counter(row["what"] for row in found)
+    seeds = ", ".join(str(seed) for seed in sorted({row["seed"] for row in found}))
+    lines = [
+        f"## {kind}: {len(found)} trials, {len(bad)} with a fault",
+        "",
+        PROMISES[kind],
+        "",
+        f"{_days(found)}; {'; '.join(sorted({row['host'] for row in found}))}; "
+        f"commit {', '.join(sorted({row['commit'] for row in found}))} (+ = with changes on top); "
+        f"seed {seeds}; {sum(row['seconds'] for row in found) / 60:.0f} min in all.",
+        "",
+        "| what | trials | with a fault |",
+        "|---|---:|---:|",
+        *(
+            f"| {what} | {count} | {sum(row['what'] == what for row in bad)} |"
+            for what, count in sorted(whats.items())
+        ),
+        "",
+        *(
+            f"- seed {row['seed']}, number {row['number']}: {'; '.join(row['faults'])}"
+            for row in bad[:20]
+        ),
+        *([""] if bad else []),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+def _days(found: list[dict[str, Any]]) -> str:
+    days = sorted({row["when"][:10] for row in found})
+    return days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
