@@ -152,8 +152,9 @@ class Step:
         return None
 
     def last_words(self) -> str:
-        """Return the last line of this attempt."""
-        return next((line.strip() for line in reversed(self._lines()) if line.strip()), "")
+        """Return the last line of this attempt that holds words; mpirun frames its own with dashes."""
+        said = (line.strip() for line in reversed(self._lines()))
+        return next((line for line in said if any(map(str.isalpha, line))), "")
 
     def _lines(self) -> list[str]:
         with self.log.open("rb") as opened:

@@ -50,4 +50,4 @@ class MpiWire:
         return [str(each) for each in self._communicator.allgather(text)]
 
     def close(self) -> None:
-        """Do nothing: mpi4py finalises MPI when the process ends."""
+        """Do nothing: MPI is finalised when the process ends (runtime/leave.py)."""
