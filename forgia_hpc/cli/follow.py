@@ -91,7 +91,7 @@ def wait(runs: tuple[str, ...], timeout_s: float | None, as_json: bool) -> None:
     chosen = [find_run(text, runs_root()) for text in _some(runs)]
     deadline = time.monotonic() + (timeout_s if timeout_s is not None else float("inf"))
     delay = 0.5
-    found = status_of(chosen)
+    found = status_of(chosen, strict=True)
     never = [entry for entry in found if entry.state is State.sealed]
     if never:
         raise InputError([_never_submitted(entry) for entry in never])
@@ -101,7 +101,7 @@ def wait(runs: tuple[str, ...], timeout_s: float | None, as_json: bool) -> None:
             raise click.exceptions.Exit(int(ExitCode.SLURM_SILENT))
         time.sleep(delay)
         delay = min(delay * 1.5, 15)
-        found = status_of(chosen)
+        found = status_of(chosen, strict=True)
     if as_json:
         say_json("wait", {"runs": [entry.as_json() for entry in found]})
     else:

@@ -70,6 +70,7 @@ def forgia() -> None:
 def main() -> None:
     """Run the command line; expected errors are one line each, with their own exit code."""
     code: Any
+    stdout = sys.stdout
     os.umask(0o027)  # a run may be read by the project's group, and by nobody else
     try:
         code = forgia(prog_name="forgia", standalone_mode=False)
@@ -90,8 +91,9 @@ def main() -> None:
     except OSError as error:
         code = _tell_refusal(error)
     except SystemExit as error:
-        # click and rich end so where the reader went away (`| head`)
-        code = ExitCode.OK if isinstance(error.__context__, BrokenPipeError) else error.code
+        # where the reader went away (`| head`), click wraps stdout and rich exits from its handler
+        gone = sys.stdout is not stdout or isinstance(error.__context__, BrokenPipeError)
+        code = ExitCode.OK if gone else error.code
     sys.exit(int(code or 0))
 
 

@@ -99,8 +99,12 @@ class Manifest:
         for member in self.members:
             try:
                 manifest = load_manifest(self.directory / member.path)
-            except (InputError, SealBrokenError) as error:
+            except SealBrokenError as error:
                 faults.append(str(error))
+                continue
+            except InputError:
+                path = self.directory / member.path
+                faults.append(f"{path}: member {member.name} is missing or half-copied")
                 continue
             if (manifest.name, manifest.version) != (member.name, member.version):
                 wanted = f"{member.name}@{member.version[:12]}"
@@ -223,14 +227,21 @@ def find_faults(
     return faults
 
 
+def find_altered(entries: Sequence[FileEntry], directory: Path) -> list[str]:
+    """Return which of these files are whole in size but of other content, after reading them."""
+    return [
+        f"{path}: altered: its SHA-256 is not the sealed one"
+        for entry in entries
+        if (path := directory / entry.path).is_file()
+        and path.stat().st_size == entry.bytes
+        and sha256_file(path) != entry.sha256
+    ]
+
+
 def verify_files(manifest: Manifest, directory: Path) -> list[str]:
     """Return every file that is missing or altered, after reading all of them; members' too."""
-    faults = find_faults(manifest, directory)
-    for entry in (*manifest.files, *manifest.shards):
-        path = directory / entry.path
-        whole = path.is_file() and path.stat().st_size == entry.bytes
-        if whole and sha256_file(path) != entry.sha256:
-            faults.append(f"{path}: altered: its SHA-256 is not the sealed one")
+    entries = (*manifest.files, *manifest.shards)
+    faults = [*find_faults(manifest, directory), *find_altered(entries, directory)]
     try:
         members = manifest.contributions() if manifest.members else []
     except SealBrokenError as error:

@@ -15,9 +15,9 @@ from forgia_hpc.config.check import check, check_batch, complete
 from forgia_hpc.config.compose import compose_job, user_defaults
 from forgia_hpc.data.card import load_card
 from forgia_hpc.data.ingest.load import prepare_inputs
-from forgia_hpc.data.manifest import find_faults, flatten, load_manifest
+from forgia_hpc.data.manifest import find_altered, find_faults, flatten, load_manifest
 from forgia_hpc.data.policy import make_grant
-from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.jobs.package import Plan, new_run
 from forgia_hpc.jobs.submission import submitted
 from forgia_hpc.jobs.track import find_run
@@ -116,6 +116,8 @@ def _inputs(job: Job, data: Path, problems: list[Problem]) -> tuple[dict[str, An
             inputs |= gather(job, data, problems)
         except InputError as error:
             missing += error.problems
+        except SealBrokenError as error:
+            problems += [_half_copied(job, line) for line in str(error).splitlines()]
     return inputs, missing
 
 
@@ -212,9 +214,14 @@ def _data_inputs(job: Job, root: Path, problems: list[Problem]) -> dict[str, Any
         return {}
     directory = root / job.data.dataset
     manifest = load_manifest(directory)
-    faults = [fault for one in flatten([manifest]) for fault in find_faults(one, one.directory)]
+    faults = [
+        fault
+        for one in {one.name: one for one in (manifest, *flatten([manifest]))}.values()
+        # index and card are small, and a card holds the policy: no job is sealed over an edited one
+        for fault in (*find_faults(one, one.directory), *find_altered(one.files, one.directory))
+    ]
     if faults:
-        raise InputError([_half_copied(job.data.dataset, fault) for fault in faults])
+        raise InputError([_half_copied(job, fault) for fault in faults])
     grant = make_grant(
         manifest, job.data, purpose=job.kind.value, walltime_s=job.resources.walltime_seconds
     )
@@ -227,7 +234,8 @@ def _data_inputs(job: Job, root: Path, problems: list[Problem]) -> dict[str, Any
     }
 
 
-def _half_copied(dataset: str, fault: str) -> Problem:
+def _half_copied(job: Job, fault: str) -> Problem:
+    dataset = job.data.dataset if isinstance(job, TrainJob | EvaluateJob) else job.kind.value
     path, _, what = fault.partition(": ")
     return Problem(
         field="data.dataset",

@@ -7,8 +7,25 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from forgia_hpc.rundir import Event, RunDir
+from forgia_hpc.errors import InputError, SealBrokenError
+from forgia_hpc.rundir import Event, RunDir, read_json
 from forgia_hpc.slurm.state import job_ids_named
+
+
+def sealed_record(run: RunDir) -> dict[str, Any]:
+    """Return job.json, as far as a status needs it.
+
+    Raises:
+        SealBrokenError: it is no record of ours any more.
+    """
+    try:
+        job = read_json(run.job)
+    except InputError as error:
+        raise SealBrokenError(str(error)) from error
+    needed = ("kind", "cluster", "slurm", "slurm_environment")
+    if not isinstance(job, dict) or any(key not in job for key in needed):
+        raise SealBrokenError(f"{run.job}: not the record that was sealed")
+    return job
 
 
 def submitted(run: RunDir) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
 from pathlib import Path
@@ -37,7 +38,9 @@ def submit_sealed(run: RunDir) -> dict[str, Any]:
     try:
         job_id = BatchExecutor(script).submit_script()
     except SlurmSilentError:
-        found = reconcile(run, script.environment)
+        found = None
+        with contextlib.suppress(SlurmSilentError):  # as silent as sbatch, whose words say more
+            found = reconcile(run, script.environment)
         if found is None:
             raise
         return found

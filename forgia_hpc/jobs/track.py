@@ -5,16 +5,16 @@ from __future__ import annotations
 import os
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import Enum
 from pathlib import Path
 from typing import Any
 
 from forgia_hpc.errors import ExitCode, InputError, Problem, SealBrokenError, SlurmSilentError
-from forgia_hpc.jobs.submission import alive, reconcile, submitted
+from forgia_hpc.jobs.submission import alive, reconcile, sealed_record, submitted
 from forgia_hpc.metrics import read_metrics
-from forgia_hpc.rundir import Event, RunDir, read_json
+from forgia_hpc.rundir import Event, RunDir
 from forgia_hpc.slurm.state import GOING, WAITING, SlurmState, states
 
 NO_ROOM = 2**20  # bytes; a file system with less takes no last word
@@ -123,18 +123,22 @@ def list_runs(root: Path) -> list[RunDir]:
     ]
 
 
-def status_of(runs: Sequence[RunDir]) -> list[Status]:
-    """Return the status of each run, with one question to each Slurm; a broken run hides no other."""
-    facts: dict[RunDir, tuple[dict[str, Any], dict[str, Any]]] = {}
+def status_of(runs: Sequence[RunDir], *, strict: bool = False) -> list[Status]:
+    """Return the status of each run, with one question to each Slurm; a broken run hides no other.
+
+    Raises:
+        InputError: `strict`, and this machine has no way to ask: waiting for an answer would never end.
+    """
+    facts: dict[RunDir, Facts] = {}
     found: dict[RunDir, Status] = {}
     for run in runs:
         try:
-            facts[run] = (_sealed(run), submitted(run))
+            facts[run] = (sealed_record(run), submitted(run))
         except SealBrokenError as error:
             found[run] = Status(
                 run=run, kind="", cluster="", job_id="", state=State.broken, why=str(error)
             )
-    answers = _ask_each(facts)
+    answers = _ask_each(facts.values(), strict=strict)
     for run, (job, told) in facts.items():
         if not job["slurm"]:
             state = _local(run, told)
@@ -146,42 +150,23 @@ def status_of(runs: Sequence[RunDir]) -> list[Status]:
     return [found[run] for run in runs]
 
 
-def _sealed(run: RunDir) -> dict[str, Any]:
-    """Return job.json, as far as a status needs it.
-
-    Raises:
-        SealBrokenError: it is no record of ours any more.
-    """
-    try:
-        job = read_json(run.job)
-    except InputError as error:
-        raise SealBrokenError(str(error)) from error
-    needed = ("kind", "cluster", "slurm", "slurm_environment")
-    if not isinstance(job, dict) or any(key not in job for key in needed):
-        raise SealBrokenError(f"{run.job}: not the record that was sealed")
-    return job
-
-
+Facts = tuple[dict[str, Any], dict[str, Any]]  # the sealed record, and the newest submission
 Answer = dict[str, SlurmState] | str  # what Slurm says of its jobs, or why it said nothing
 
 
-def _ask_each(facts: Mapping[RunDir, tuple[dict[str, Any], dict[str, Any]]]) -> dict[str, Answer]:
+def _ask_each(facts: Collection[Facts], *, strict: bool) -> dict[str, Answer]:
     """Ask each Slurm once for all its jobs."""
-    environments = {str(job["slurm_environment"]): job for job, _ in facts.values() if job["slurm"]}
+    under_slurm = [(job["slurm_environment"], told) for job, told in facts if job["slurm"]]
     asked: dict[str, Answer] = {}
-    for key, one in environments.items():
-        ids = [
-            told["job_id"]
-            for job, told in facts.values()
-            if told and job["slurm"] and str(job["slurm_environment"]) == key
-        ]
+    for key, environment in {str(where): where for where, _ in under_slurm}.items():
+        ids = [told["job_id"] for where, told in under_slurm if told and str(where) == key]
         try:
-            asked[key] = states(ids, one["slurm_environment"]) if ids else {}
+            asked[key] = states(ids, environment) if ids else {}
         except SlurmSilentError:
             asked[key] = "Slurm did not answer"
-        except (
-            InputError
-        ) as error:  # no squeue here: no answer either, and no reason to hide the rest
+        except InputError as error:  # no squeue here: no reason to hide the other runs
+            if strict:
+                raise
             asked[key] = f"Slurm can't be asked: {error.problems[0].got}"
     return asked
 

@@ -22,6 +22,7 @@ WORDS = ("submit", "command", "cluster=dev", "--json", "--", "true")
 # From when on a kill comes by chance, and how often: imports fill most of the time, sbatch a twentieth of it.
 MOMENTS = {"start": 0.15, "seal": 0.25, "sbatch": 0.6}
 LIMIT_S = 180  # for what takes seconds, on a machine that does other things too
+SETTLE_S = 3  # slurmctld may still queue the job of an sbatch that is dead already
 BUSY = ("PENDING", "CONFIGURING", "RUNNING", "COMPLETING")
 
 
@@ -83,6 +84,8 @@ class SubmitKills:
         everyone = chance.random() < 0.5
         self._submit_and_kill(moment, delay, everyone=everyone)
         new = [run for run in self._runs() if run not in before]
+        if any(self._stage(run) == "around sbatch" for run in new):
+            time.sleep(SETTLE_S)
         jobs = {name: self._jobs(name) for name in new}
         stage = self._stage(new[0]) if new else "before the seal"
         faults = [fault for name in new for fault in self._faults(name, jobs[name])]

@@ -17,5 +17,4 @@ def test_a_submitter_killed_at_any_moment_leaves_one_job_or_none_and_a_run_that_
     with SubmitKills(tmp_path, bed=dev_slurm.directory) as trials:
         found = [trials.trial(random.Random(f"tests/{number}")) for number in range(8)]
     assert [fault for trial in found for fault in trial["faults"]] == []
-    jobs = {trial["what"].rpartition(", ")[2] for trial in found}
-    assert jobs == {"0 job(s)", "1 job(s)"}
+    assert any(trial["runs"] for trial in found)
