@@ -7,7 +7,6 @@ import csv
 import hashlib
 import importlib.metadata
 import io
-import json
 import os
 import platform
 import re
@@ -17,6 +16,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from forgia_hpc.digest import sha256_file, sha256_text
 from forgia_hpc.errors import SealBrokenError
 
 IGNORED_DIRECTORIES = frozenset(
@@ -42,29 +42,12 @@ SECRET = re.compile(
 FILE_CAP = 10 * 2**20  # bytes; a bigger file is data, not code
 
 
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file, in hex."""
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
-
-
-def sha256_text(text: str) -> str:
-    """Return the SHA-256 of a text as it stands in a file."""
-    return hashlib.sha256(text.encode()).hexdigest()
-
-
 def script_digest(script: str, run: Path, digest: str) -> str:
     """Return the SHA-256 of a batch script with everything of one run only replaced: place, name, job digest."""
     plain = (
         script.replace(str(run), "{run}").replace(run.name, "{name}").replace(digest, "{digest}")
     )
     return sha256_text(plain)
-
-
-def digest_of(content: object) -> str:
-    """Return the SHA-256 of the canonical JSON (sorted keys, no blanks) of `content`."""
-    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
-    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def files_to_seal(root: Path) -> tuple[list[Path], dict[str, str]]:

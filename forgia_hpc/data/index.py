@@ -14,9 +14,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forgia_hpc.data.integrity import canonical_json, leaf_count
+from forgia_hpc.data.integrity import leaf_count
 from forgia_hpc.data.layout import Channel, Mark, Split
 from forgia_hpc.data.storage import DTYPES, STORAGES
+from forgia_hpc.digest import canonical_json
 from forgia_hpc.errors import SealBrokenError
 
 FORMAT = "forgia.index/1"

@@ -1,29 +1,13 @@
-"""Digests: of files, of 1 MiB leaves, of leaves together, and of JSON in its one canonical form."""
+"""Digests of 1 MiB leaves, and of leaves together."""
 
 from __future__ import annotations
 
 import hashlib
-import json
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 LEAF_BYTES = 1 << 20
-
-
-def canonical_json(content: object) -> bytes:
-    """Return sorted, unspaced UTF-8 JSON: the same content always gives the same bytes."""
-    text = json.dumps(
-        content, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False
-    )
-    return text.encode("utf-8")
-
-
-def sha256_file(path: Path) -> str:
-    """Return the SHA-256 of a file's bytes."""
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def leaf_count(byte_count: int) -> int:

@@ -14,8 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from forgia_hpc.data.integrity import canonical_json, sha256_file
 from forgia_hpc.data.layout import Split
+from forgia_hpc.digest import canonical_json, sha256_file
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
 
 FORMAT = "forgia.dataset/1"

@@ -20,8 +20,9 @@ from numpy.typing import NDArray
 from forgia_hpc.data import index as index_
 from forgia_hpc.data import storage
 from forgia_hpc.data.index import Index, Table
-from forgia_hpc.data.integrity import canonical_json, leaf_hashes
+from forgia_hpc.data.integrity import leaf_hashes
 from forgia_hpc.data.layout import FORMAT, Segment
+from forgia_hpc.digest import canonical_json
 
 ALIGN = 4096  # arrays of this size or more begin at a multiple of it: mmap likes whole pages
 

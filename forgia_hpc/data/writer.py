@@ -23,7 +23,7 @@ from forgia_hpc.data import shard
 from forgia_hpc.data.admission import problems_of
 from forgia_hpc.data.card import Card, card_from, dump_card
 from forgia_hpc.data.index import Index
-from forgia_hpc.data.integrity import canonical_json, merkle_root, sha256_file
+from forgia_hpc.data.integrity import merkle_root
 from forgia_hpc.data.layout import FORMAT as TELEMETRY
 from forgia_hpc.data.layout import Contribution, Segment
 from forgia_hpc.data.manifest import (
@@ -37,6 +37,7 @@ from forgia_hpc.data.manifest import (
     version_of,
 )
 from forgia_hpc.data.plan import SHARD_BYTES, plan
+from forgia_hpc.digest import canonical_json, sha256_file
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.rundir import sync_directory
 

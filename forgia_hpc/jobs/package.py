@@ -16,6 +16,7 @@ import yaml
 import forgia_hpc
 from forgia_hpc import provenance, sources
 from forgia_hpc.config.compose import as_yaml
+from forgia_hpc.digest import digest_of, sha256_file, sha256_text
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.rundir import FORMAT, RunDir, json_text, new_name, write_json, write_text
 from forgia_hpc.schema.job import CommandJob, Job, Launch
@@ -102,7 +103,7 @@ def parts(plan: Plan, code: dict[str, str]) -> dict[str, Any]:
     """
     script = render(plan.request(DIGEST)) if plan.cluster.slurm else ""
     return {
-        "files": {name: provenance.sha256_text(text) for name, text in sorted(texts(plan).items())},
+        "files": {name: sha256_text(text) for name, text in sorted(texts(plan).items())},
         "start": {
             "launch": plan.launch.value,
             "accelerator": plan.cluster.accelerator,
@@ -163,7 +164,7 @@ def _fill(plan: Plan, work: RunDir) -> Sealed:
         folder.mkdir()
     left_out = _copy_code(plan.job, work.code)
     made_of = parts(plan, provenance.tree_digests(work.code))
-    digest = provenance.digest_of(made_of)
+    digest = digest_of(made_of)
     text = render(plan.request(digest)) if plan.cluster.slurm else ""
     for place, content in texts(plan).items():
         write_text(work.path / place, content)
@@ -230,5 +231,5 @@ def _copy_code(job: Job, into: Path) -> dict[str, str]:
 def job_digest(plan: Plan) -> str:
     """Return the digest that sealing this plan now would give; nothing is written."""
     files, _ = gather_code(plan.job)
-    code = {place: provenance.sha256_file(origin) for place, origin in sorted(files.items())}
-    return provenance.digest_of(parts(plan, code))
+    code = {place: sha256_file(origin) for place, origin in sorted(files.items())}
+    return digest_of(parts(plan, code))

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,12 +16,14 @@ from forgia_hpc.data.card import load_card
 from forgia_hpc.data.ingest.load import prepare_inputs
 from forgia_hpc.data.manifest import find_altered, find_faults, flatten, load_manifest
 from forgia_hpc.data.policy import make_grant
+from forgia_hpc.digest import sha256_file
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
+from forgia_hpc.jobs.kinds import complete_kind
 from forgia_hpc.jobs.package import Plan, new_run
 from forgia_hpc.jobs.submission import submitted
 from forgia_hpc.jobs.track import find_run
 from forgia_hpc.rundir import read_json
-from forgia_hpc.schema.job import CommandJob, EvaluateJob, Job, Kind, PrepareJob, TrainJob
+from forgia_hpc.schema.job import EvaluateJob, Job, Kind, PrepareJob, TrainJob
 from forgia_hpc.schema.resources import Resources, parse_walltime
 from forgia_hpc.slurm.cluster import Cluster, Storage, is_here, load_cluster
 
@@ -74,7 +75,7 @@ def make_plan(wish: Wish) -> Plan:
     if wish.debug:
         job.resources = _debug(job, cluster)
     job.resources = complete(job.resources, cluster)
-    problems = [*check(job, cluster), *check_batch(job), *_particular(job, wish, runs)]
+    problems = [*check(job, cluster), *check_batch(job), *complete_kind(job, wish.argv, runs)]
     inputs, missing = _inputs(job, data, problems)
     tolerant = wish.dry and not is_here(cluster)
     problems += [] if tolerant else missing
@@ -132,82 +133,6 @@ def _debug(job: Job, cluster: Cluster) -> Resources:
     return dataclasses.replace(job.resources, qos=found.name, walltime=walltime)
 
 
-def _particular(job: Job, wish: Wish, runs: Path) -> list[Problem]:
-    """Complete and check what only one KIND has."""
-    if isinstance(job, CommandJob):
-        job.command.argv = [*job.command.argv, *wish.argv]
-        if not job.command.argv:
-            return [
-                Problem(
-                    field="command.argv",
-                    got=[],
-                    limit="a program is needed",
-                    fix="forgia submit command -- python train.py",
-                )
-            ]
-    elif wish.argv:
-        return [
-            Problem(field="--", got=" ".join(wish.argv), limit="only a command job takes a program")
-        ]
-    if isinstance(job, PrepareJob):
-        return _prepare(job)
-    if isinstance(job, EvaluateJob):
-        return _trained(job, runs)
-    return []
-
-
-def _prepare(job: PrepareJob) -> list[Problem]:
-    raw = job.prepare.raw or os.environ.get("FORGIA_RAW", "")
-    job.prepare.raw = str(Path(raw).expanduser().resolve()) if raw else ""
-    known = sources.named("datasets", "*/card.yaml")
-    problems = [
-        Problem(
-            field="prepare.contributions",
-            got=name,
-            limit=f"one of {', '.join(sorted(known))}",
-            where="datasets/",
-        )
-        for name in job.prepare.contributions
-        if name not in known
-    ]
-    if not job.prepare.contributions:
-        problems.append(
-            Problem(
-                field="prepare.contributions",
-                got=[],
-                limit="at least one is needed",
-                fix="prepare.contributions=[refinery]",
-            )
-        )
-    return problems
-
-
-def _trained(job: EvaluateJob, runs: Path) -> list[Problem]:
-    """Put the path of the judged run in place of its name."""
-    if not job.evaluate.run:
-        return [
-            Problem(
-                field="evaluate.run", got="", limit="a train run is needed", fix="evaluate.run=RUN"
-            )
-        ]
-    try:
-        run = find_run(job.evaluate.run, runs)
-    except InputError as error:
-        return [dataclasses.replace(problem, field="evaluate.run") for problem in error.problems]
-    if not (run.output / "model" / "model.json").is_file():
-        return [
-            Problem(
-                field="evaluate.run",
-                got=run.name,
-                limit="it has left no model",
-                where=str(run.output),
-                fix="forgia status " + run.name,
-            )
-        ]
-    job.evaluate.run = str(run.path)
-    return []
-
-
 def _data_inputs(job: Job, root: Path, problems: list[Problem]) -> dict[str, Any]:
     """Return the sealed inputs of a job that reads a dataset."""
     if not isinstance(job, TrainJob | EvaluateJob):
@@ -253,8 +178,7 @@ def _model_inputs(job: Job, _root: Path, problems: list[Problem]) -> dict[str, A
     folder = Path(job.evaluate.run) / "output" / "model"
     files = {}
     for path in sorted(folder.iterdir()):
-        with path.open("rb") as opened:
-            files[path.name] = hashlib.file_digest(opened, "sha256").hexdigest()
+        files[path.name] = sha256_file(path)
     return {"model": {"directory": str(folder), "files": files}}
 
 

@@ -281,7 +281,7 @@ def _slurm(run: RunDir, told: Mapping[str, Any], answer: Answer) -> tuple[State,
             "",
         )
     if job.state in WAITING:
-        return State.pending, job.reason, ""
+        return State.pending, "" if job.reason == "None" else job.reason, ""
     if job.state in GOING:
         return State.running, "", job.nodes
     return _ending(job, own or _saved(run))

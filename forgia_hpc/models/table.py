@@ -1,14 +1,12 @@
-"""The families by name, and the one place where a name becomes a class."""
+"""The one place where a family's name becomes a class."""
 
 from __future__ import annotations
 
 import importlib
 from typing import Any, cast
 
-from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.models.forecaster import FamilyClass
-
-MODELS = {"telemetry": "forgia_hpc.models.telemetry:TelemetryModel"}
+from forgia_hpc.models.names import check_name, refused
 
 _METHODS = ("forward", "forecast")
 
@@ -19,16 +17,13 @@ def resolve(family: str) -> FamilyClass:
     Raises:
         InputError: no such key, module or class, or a class without the forecaster's methods.
     """
-    address = MODELS.get(family, family)
-    module_name, _, class_name = address.partition(":")
-    if not class_name:
-        raise _refused(family, f"one of {', '.join(sorted(MODELS))}, or 'module:Class'")
+    module_name, class_name = check_name(family)
     found = getattr(_module(family, module_name), class_name, None)
     if not isinstance(found, type):
-        raise _refused(family, f"module {module_name} has no class {class_name}")
+        raise refused(family, f"module {module_name} has no class {class_name}")
     missing = [name for name in _METHODS if not callable(getattr(found, name, None))]
     if missing:
-        raise _refused(family, f"{class_name} needs the methods {', '.join(_METHODS)}", missing)
+        raise refused(family, f"{class_name} needs the methods {', '.join(_METHODS)}", missing)
     return cast(FamilyClass, found)
 
 
@@ -39,15 +34,4 @@ def _module(family: str, name: str) -> Any:
         # A module that exists and imports something missing is a defect of its own: keep the traceback.
         if error.name is None or not f"{name}.".startswith(f"{error.name}."):
             raise
-        raise _refused(family, f"there is no module {name} on the Python path") from error
-
-
-def _refused(family: str, limit: str, missing: list[str] | None = None) -> InputError:
-    fix = (
-        f"add {', '.join(missing)}"
-        if missing
-        else "put its folder on $FORGIA_PATH, or mend the name"
-    )
-    return InputError(
-        Problem(field="model.family", got=family, limit=limit, where="models/table.py", fix=fix)
-    )
+        raise refused(family, f"there is no module {name} on the Python path") from error

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 from typing import Any
 
 from forgia_hpc import provenance
+from forgia_hpc.digest import digest_of, sha256_file
 from forgia_hpc.errors import InputError, SealBrokenError
 from forgia_hpc.rundir import RunDir, read_json
 
@@ -38,11 +38,7 @@ def check_seal(run: RunDir, digest: str | None) -> dict[str, Any]:
     _check_digest(run, manifest, digest)
     problems = provenance.compare(manifest["code"], provenance.tree_digests(run.code))
     sealed = manifest["files"]
-    found = {
-        name: provenance.sha256_file(run.path / name)
-        for name in sealed
-        if (run.path / name).is_file()
-    }
+    found = {name: sha256_file(run.path / name) for name in sealed if (run.path / name).is_file()}
     added = {
         str(p.relative_to(run.path)): ""
         for p in run.inputs.iterdir()
@@ -60,7 +56,7 @@ def _check_digest(run: RunDir, manifest: dict[str, Any], submitted: str | None) 
     made_of = {name: manifest.get(name) for name in PARTS}
     first = run.events("sealed")
     known = {submitted, first[0].facts["digest"] if first else None} - {None}
-    if provenance.digest_of(made_of) != sealed or known - {sealed}:
+    if digest_of(made_of) != sealed or known - {sealed}:
         raise SealBrokenError(
             f"{run.manifest}: its parts do not give the digest that was submitted"
         )
@@ -96,8 +92,7 @@ def _shard_trouble(file: Path, shard: dict[str, Any]) -> str | None:
         size = file.stat().st_size
         if size != shard["bytes"]:
             return f"{size} bytes, sealed with {shard['bytes']}"
-        with file.open("rb") as opened:
-            found = hashlib.file_digest(opened, "sha256").hexdigest()
+        found = sha256_file(file)
     except OSError as error:
         return f"cannot be read ({error.strerror})"
     return None if found == shard["sha256"] else "content differs from the seal"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 from typing import Any
 
-from forgia_hpc.provenance import digest_of
+from forgia_hpc.digest import digest_of
 from forgia_hpc.report.facts import RunFacts, at
 from forgia_hpc.report.figures import number
 from forgia_hpc.report.verdict import dataset_name

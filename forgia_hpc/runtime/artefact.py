@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import os
 import secrets
 import shutil
@@ -16,6 +15,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 from torch import nn
 
+from forgia_hpc.digest import sha256_file
 from forgia_hpc.errors import SealBrokenError
 from forgia_hpc.models.table import resolve
 from forgia_hpc.rundir import read_json, sync_directory, write_json
@@ -61,7 +61,7 @@ def save(
             **asdict(facts),
             "format": FORMAT,
             "parameters": sum(value.numel() for value in tensors.values()),
-            "sha256": _digest(part / WEIGHTS),
+            "sha256": sha256_file(part / WEIGHTS),
         }
         write_json(part / FACTS, full)
         _put_in_place(part, directory)
@@ -109,7 +109,7 @@ def load(directory: Path, device: str | torch.device = "cpu") -> nn.Module:
     """
     facts = read_facts(directory)
     path = directory / WEIGHTS
-    if not path.is_file() or _digest(path) != facts.sha256:
+    if not path.is_file() or sha256_file(path) != facts.sha256:
         raise SealBrokenError(f"{path} is missing or differs from what was saved (SHA-256)")
     module = resolve(facts.family)(facts.options, context=facts.context, horizon=facts.horizon)
     try:
@@ -118,8 +118,3 @@ def load(directory: Path, device: str | torch.device = "cpu") -> nn.Module:
         raise SealBrokenError(f"{path} does not fit family {facts.family!r}: {error}") from error
     loaded: nn.Module = module.float().to(device).eval()
     return loaded
-
-
-def _digest(path: Path) -> str:
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

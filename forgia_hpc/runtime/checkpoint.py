@@ -6,7 +6,6 @@ manifest.json and renames the directory to `<step>`. "Latest" is computed: the n
 
 from __future__ import annotations
 
-import hashlib
 import os
 import shutil
 import stat
@@ -15,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from forgia_hpc.digest import sha256_file
 from forgia_hpc.errors import ForgiaError, JobFailedError
 from forgia_hpc.rundir import RunDir, read_json, sync_directory, write_json
 from forgia_hpc.runtime.world import World
@@ -176,16 +176,11 @@ def _file_problem(directory: Path, name: str, content: Mapping[str, Any]) -> str
         size = path.stat().st_size
         if size != expected["bytes"]:
             return f"{name}: {size} bytes, {expected['bytes']} were written"
-        if _sha256(path) != expected["sha256"]:
+        if sha256_file(path) != expected["sha256"]:
             return f"{name}: content differs from what was written (SHA-256)"
     except OSError as error:
         return f"{name}: {error.strerror}"
     return None
-
-
-def _sha256(path: Path) -> str:
-    with path.open("rb") as opened:
-        return hashlib.file_digest(opened, "sha256").hexdigest()
 
 
 def _owner_problem(path: Path) -> str | None:

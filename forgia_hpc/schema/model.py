@@ -8,11 +8,11 @@ from typing import Any
 
 @dataclass(kw_only=True)
 class Model:
-    """A family of models/table.py, or the user's own class by import path."""
+    """A family of models/names.py, or the user's own class by import path."""
 
     name: str = "telemetry_nano"
     family: str = (
-        "telemetry"  # a key of models/table.py, or "module:Class" found under $FORGIA_PATH
+        "telemetry"  # a key of models/names.py, or "module:Class" found under $FORGIA_PATH
     )
     options: dict[str, Any] = field(
         default_factory=dict

@@ -3,7 +3,8 @@ import hashlib
 import numpy as np
 import pytest
 
-from forgia_hpc.data.integrity import LEAF_BYTES, canonical_json, leaf_hashes, merkle_root
+from forgia_hpc.data.integrity import LEAF_BYTES, leaf_hashes, merkle_root
+from forgia_hpc.digest import canonical_json
 
 
 def sha(data):

@@ -8,10 +8,10 @@ from dataclasses import replace
 import pytest
 from fakes.telemetry import card, contribution, sealed
 
-from forgia_hpc.data.integrity import canonical_json
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.manifest import flatten, load_manifest, verify_files
 from forgia_hpc.data.writer import seal, seal_consortium
+from forgia_hpc.digest import canonical_json
 from forgia_hpc.errors import InputError, SealBrokenError
 
 

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from fakes.telemetry import card, contribution, sealed
 
-from forgia_hpc.data.integrity import canonical_json, sha256_file
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.reader import open_dataset
 from forgia_hpc.data.validate import check
 from forgia_hpc.data.writer import seal, seal_consortium
+from forgia_hpc.digest import canonical_json, sha256_file
 from forgia_hpc.errors import SealBrokenError
 from forgia_hpc.schema.data import Data
 

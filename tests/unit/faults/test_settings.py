@@ -87,3 +87,16 @@ def test_a_file_is_no_source_directory(forgia) -> None:
     done = forgia("submit", "command", "command.source=/etc/hostname", "--dry-run", "--", "true")
     assert done.returncode == 2
     assert "an existing directory is needed" in done.stderr
+
+
+@pytest.mark.parametrize("family", ["nosuch", "mine:", ":X", "nowhere_at_all:X"])
+def test_a_model_that_nobody_has_is_told_before_the_queue(family: str) -> None:
+    fields = [problem.field for problem in problems_of(f"model.family='{family}'")]
+    assert "model.family" in fields
+
+
+def test_a_model_of_ones_own_is_accepted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "mine.py").write_text("class X: ...")
+    monkeypatch.setenv("FORGIA_PATH", str(tmp_path))
+    fields = [problem.field for problem in problems_of("model.family='mine:X'", "data.dataset=no")]
+    assert "model.family" not in fields

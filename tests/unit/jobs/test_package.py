@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from forgia_hpc import provenance
+from forgia_hpc.digest import digest_of, sha256_file
 from forgia_hpc.errors import InputError, SealBrokenError
 from forgia_hpc.jobs.package import Plan, job_digest, seal
 from forgia_hpc.jobs.plan import Wish, make_plan
@@ -118,12 +119,12 @@ def test_an_edit_that_mends_the_manifest_too_is_refused(source: Path) -> None:
     path = run.code / "source" / "pkg" / "train.py"
     path.write_text("evil")
     manifest = json.loads(run.manifest.read_text())
-    manifest["code"]["source/pkg/train.py"] = provenance.sha256_file(path)
+    manifest["code"]["source/pkg/train.py"] = sha256_file(path)
     run.manifest.write_text(json.dumps(manifest))
     with pytest.raises(SealBrokenError, match="do not give the digest"):
         check_seal(run, sealed.digest)
     parts = {name: manifest[name] for name in ("files", "start", "sbatch", "code", "environment")}
-    run.manifest.write_text(json.dumps({**manifest, "digest": provenance.digest_of(parts)}))
+    run.manifest.write_text(json.dumps({**manifest, "digest": digest_of(parts)}))
     with pytest.raises(SealBrokenError, match="do not give the digest"):
         check_seal(run, None)
 
@@ -148,7 +149,7 @@ def test_an_edited_script_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_shard_that_changed_is_named(damage, words: str, tmp_path: Path) -> None:
     shard = tmp_path / "train-000.h5"
     shard.write_bytes(b"abcde")
-    entry = {"path": shard.name, "bytes": 5, "sha256": provenance.sha256_file(shard)}
+    entry = {"path": shard.name, "bytes": 5, "sha256": sha256_file(shard)}
     sealed = seal(plan())
     grant = {"contributions": [{"directory": str(tmp_path), "shards": [entry]}]}
     (sealed.run.inputs / "grant.json").write_text(json.dumps(grant))

@@ -1,7 +1,8 @@
 import pytest
 
 from forgia_hpc.errors import InputError
-from forgia_hpc.models.table import MODELS, resolve
+from forgia_hpc.models.names import MODELS
+from forgia_hpc.models.table import resolve
 
 OWN = """
 class Mine:

@@ -1,0 +1,105 @@
+"""What only one KIND of job has: completed and checked before anything is sealed."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from forgia_hpc import sources
+from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.jobs.package import code_sources
+from forgia_hpc.jobs.track import find_run
+from forgia_hpc.models.names import check_name
+from forgia_hpc.schema.job import CommandJob, EvaluateJob, Job, PrepareJob, TrainJob
+
+
+def complete_kind(job: Job, argv: Sequence[str], runs: Path) -> list[Problem]:
+    """Complete and check what only one KIND has."""
+    if isinstance(job, CommandJob):
+        job.command.argv = [*job.command.argv, *argv]
+        if not job.command.argv:
+            return [
+                Problem(
+                    field="command.argv",
+                    got=[],
+                    limit="a program is needed",
+                    fix="forgia submit command -- python train.py",
+                )
+            ]
+    elif argv:
+        return [Problem(field="--", got=" ".join(argv), limit="only a command job takes a program")]
+    if isinstance(job, PrepareJob):
+        return _prepare(job)
+    if isinstance(job, TrainJob):
+        return _family(job)
+    if isinstance(job, EvaluateJob):
+        return _trained(job, runs)
+    return []
+
+
+def _family(job: TrainJob) -> list[Problem]:
+    """Find here what a rank would find hours later: a family that is in no table and in no sealed file."""
+    try:
+        module, _ = check_name(job.model.family)
+    except InputError as error:
+        return list(error.problems)
+    top = module.partition(".")[0]
+    if top in {Path(name).stem for name in code_sources(job)} or find_spec(top):
+        return []
+    limit, fix = f"there is no module {top} on $FORGIA_PATH", "add its folder, or mend the name"
+    return [Problem(field="model.family", got=job.model.family, limit=limit, fix=fix)]
+
+
+def _prepare(job: PrepareJob) -> list[Problem]:
+    raw = job.prepare.raw or os.environ.get("FORGIA_RAW", "")
+    job.prepare.raw = str(Path(raw).expanduser().resolve()) if raw else ""
+    known = sources.named("datasets", "*/card.yaml")
+    problems = [
+        Problem(
+            field="prepare.contributions",
+            got=name,
+            limit=f"one of {', '.join(sorted(known))}",
+            where="datasets/",
+        )
+        for name in job.prepare.contributions
+        if name not in known
+    ]
+    if not job.prepare.contributions:
+        problems.append(
+            Problem(
+                field="prepare.contributions",
+                got=[],
+                limit="at least one is needed",
+                fix="prepare.contributions=[refinery]",
+            )
+        )
+    return problems
+
+
+def _trained(job: EvaluateJob, runs: Path) -> list[Problem]:
+    """Put the path of the judged run in place of its name."""
+    if not job.evaluate.run:
+        return [
+            Problem(
+                field="evaluate.run", got="", limit="a train run is needed", fix="evaluate.run=RUN"
+            )
+        ]
+    try:
+        run = find_run(job.evaluate.run, runs)
+    except InputError as error:
+        return [dataclasses.replace(problem, field="evaluate.run") for problem in error.problems]
+    if not (run.output / "model" / "model.json").is_file():
+        return [
+            Problem(
+                field="evaluate.run",
+                got=run.name,
+                limit="it has left no model",
+                where=str(run.output),
+                fix="forgia status " + run.name,
+            )
+        ]
+    job.evaluate.run = str(run.path)
+    return []
