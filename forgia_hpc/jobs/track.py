@@ -71,8 +71,9 @@ class Status:
             return ExitCode.SLURM_SILENT
         if self.state is State.broken:
             return ExitCode.SEAL_BROKEN
-        if self.state is State.failed and "seal" in self.why.split(":")[0]:
-            return ExitCode.SEAL_BROKEN
+        word = last_word(self.run) if self.state is State.failed else None
+        if word and word.facts["exit_code"] in (ExitCode.INPUT, ExitCode.SEAL_BROKEN):
+            return ExitCode(word.facts["exit_code"])
         return {State.completed: ExitCode.OK, State.stopped: ExitCode.STOPPED}.get(
             self.state, ExitCode.JOB_FAILED
         )

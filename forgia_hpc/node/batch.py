@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import re
 import secrets
 import signal
 import sys
@@ -21,10 +22,11 @@ import yaml
 
 from forgia_hpc.errors import ExitCode, ForgiaError, InputError, SealBrokenError
 from forgia_hpc.node.launch import Ranks, start
-from forgia_hpc.node.seal import check_data, check_seal
+from forgia_hpc.node.seal import check_data, check_seal, cut_shards
 from forgia_hpc.rundir import RunDir, read_json, write_text
 
 POLL_S = 0.2
+_SIGBUS = re.compile("SIGBUS|Bus error")
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -125,6 +127,12 @@ class Watch:
         first = next((one for one in failed if death and one["rank"] == death.rank), None)
         if death and first is None and death.how != f"Exited with exit code {ExitCode.STOPPED}":
             where = f"rank {death.rank} on {death.node}"
+            # a shard that is cut while it is mapped ends its reader without a word
+            if _SIGBUS.search(death.how) and (cut := cut_shards(self._run)):
+                return (
+                    ExitCode.SEAL_BROKEN,
+                    f"{where}: {death.how}; cut while read: {'; '.join(cut)}",
+                )
             return ExitCode.JOB_FAILED, f"{where}: {death.how}; see logs/rank-{death.rank}.log"
         if failed:
             return _code_of(first or failed[0]), _sentence(first or failed[0])

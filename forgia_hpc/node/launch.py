@@ -199,7 +199,7 @@ class Processes:
         codes = [process.poll() for process in self.ranks]
         bad = [(rank, code) for rank, code in enumerate(codes) if code not in (None, 0)]
         if bad and self._death is None:
-            rank, code = bad[0]
+            rank, code = min(bad, key=lambda one: one[1] or 0)  # killed (below 0) before collateral
             self._code = code or 0
             self._death = Death(rank, os.uname().nodename, spoken(code or 0))
             if code != 6:

@@ -41,7 +41,7 @@ def check_seal(run: RunDir, digest: str | None) -> dict[str, Any]:
     found = {name: sha256_file(run.path / name) for name in sealed if (run.path / name).is_file()}
     added = {
         str(p.relative_to(run.path)): ""
-        for p in run.inputs.iterdir()
+        for p in run.inputs.glob("*")
         if str(p.relative_to(run.path)) not in sealed
     }
     problems += provenance.compare(sealed, {**found, **added})
@@ -72,27 +72,38 @@ def check_data(run: RunDir) -> int:
     Raises:
         SealBrokenError: names every shard that is gone, cut or edited.
     """
-    path = run.inputs / "grant.json"
-    if not path.exists():
-        return 0
-    problems, total = [], 0
-    for granted in read_json(path)["contributions"]:
-        for shard in granted["shards"]:
-            file = Path(granted["directory"]) / shard["path"]
-            trouble = _shard_trouble(file, shard)
-            problems += [f"{file}: {trouble}"] if trouble else []
-            total += shard["bytes"]
+    shards = granted_shards(run)
+    troubles = {file: _shard_trouble(file, shard, content=True) for file, shard in shards.items()}
+    problems = [f"{file}: {trouble}" for file, trouble in troubles.items() if trouble]
     if problems:
         raise SealBrokenError(f"data changed since the submission: {'; '.join(problems)}")
-    return total
+    return sum(shard["bytes"] for shard in shards.values())
 
 
-def _shard_trouble(file: Path, shard: dict[str, Any]) -> str | None:
+def cut_shards(run: RunDir) -> list[str]:
+    """Return a line for each granted shard whose size changed: what a rank that died of SIGBUS was reading."""
+    troubles = {
+        file: _shard_trouble(file, shard, content=False)
+        for file, shard in granted_shards(run).items()
+    }
+    return [f"{file}: {trouble}" for file, trouble in troubles.items() if trouble]
+
+
+def granted_shards(run: RunDir) -> dict[Path, dict[str, Any]]:
+    """Return the shards that the job may read, by file."""
+    path = run.inputs / "grant.json"
+    granted = read_json(path)["contributions"] if path.exists() else []
+    return {
+        Path(one["directory"]) / shard["path"]: shard for one in granted for shard in one["shards"]
+    }
+
+
+def _shard_trouble(file: Path, shard: dict[str, Any], *, content: bool) -> str | None:
     try:
         size = file.stat().st_size
         if size != shard["bytes"]:
             return f"{size} bytes, sealed with {shard['bytes']}"
-        found = sha256_file(file)
+        same = not content or sha256_file(file) == shard["sha256"]
     except OSError as error:
         return f"cannot be read ({error.strerror})"
-    return None if found == shard["sha256"] else "content differs from the seal"
+    return None if same else "content differs from the seal"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import os
 import time
 from contextlib import ExitStack
@@ -14,7 +15,7 @@ from torch import nn
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.reader import Dataset, open_dataset
 from forgia_hpc.data.sampler import Sampler
-from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.errors import InputError, JobFailedError, Problem
 from forgia_hpc.metrics import MetricsFile
 from forgia_hpc.models.table import resolve
 from forgia_hpc.rundir import RunDir, read_json, write_json
@@ -45,6 +46,7 @@ def train(job: TrainJob, run: RunDir, world: World, stop: StopFlag) -> Figures:
     with ExitStack() as stack:
         training = _prepare(job, run, world, stop, stack)
         training.steps()
+        _check_learnt(training)
         figures = {**_figures(training), "seconds": round(time.monotonic() - started, 3)}
         _export(training)
     if world.is_root:
@@ -124,6 +126,14 @@ def _take_weights(module: nn.Module, directory: Path) -> None:
                 fix=f"use the same model ({str(error).splitlines()[-1].strip()})",
             )
         ) from error
+
+
+def _check_learnt(training: Training) -> None:
+    """Refuse a model whose last loss is no number: it would be judged and passed on."""
+    if training.loss is None or not math.isfinite(training.loss):
+        raise JobFailedError(
+            f"the loss of step {training.step} is {training.loss}: no model is kept"
+        )
 
 
 def _export(training: Training) -> None:

@@ -14,22 +14,24 @@ HEAD = """# Endurance counts
 
     make endurance        # goes on where it stopped; see tests/endurance/run.py
 
-What is killed, flipped and cut here is drawn at random from a stated seed. A fault is anything that the promise
-in the first column rules out. The lines of the single trials stay out of the repository.
+What is killed, flipped and cut is drawn from a stated seed; the moment of a kill also hangs on the machine.
+A fault is whatever breaks the promise above its table. The lines of the single trials stay out of the
+repository.
 
 """
 PROMISES = {
     "shard_flips": """\
 One flipped bit or a cut file of a sealed dataset: `forgia data check` ends with 5, and a reader that touches
-every value either refuses or gives the sealed values to the bit. (A flip in `manifest.json` makes another
-version: the reader of the granted version refuses.)""",
+every value either refuses or gives the sealed values to the bit: it takes its tables from `index.pack` and
+never looks at HDF5's own, where most harmless flips of a small shard fall. A flip in `manifest.json` makes
+another version, so there the promise is only that the reader of the granted version refuses.""",
     "submit_kills": """\
 SIGKILL of `forgia submit`, alone or with its children, at a random moment: at most one job a run, no job
 without its run directory, what Slurm took ends with a result, and `forgia status` tells of it.""",
     "checkpoint_kills": """\
 SIGKILL of a rank or of the batch step of a two-rank training at a random moment, then resume: the newest
 checkpoint verifies and loads, at most one interval is lost, steps computed again have the same loss to the
-bit, and the run is said to have failed.""",
+bit, and `forgia status` says failed or stopped.""",
 }
 
 
