@@ -15,6 +15,7 @@ from pathlib import Path
 
 import click
 
+from forgia_hpc import sources
 from forgia_hpc.cli.output import console, say_json
 from forgia_hpc.cli.words import json_option
 from forgia_hpc.errors import ExitCode, ForgiaError
@@ -46,7 +47,15 @@ class Finding:
 @json_option
 def doctor(as_json: bool) -> None:
     """What is missing on this machine, stale locks, versions. Exit code 2 where no job could run."""
-    found = [*_python(), *_packages(), *_programs(), *_locks(), *_roots(), *_cluster()]
+    found = [
+        *_python(),
+        *_packages(),
+        *_programs(),
+        *_locks(),
+        *_roots(),
+        *_leftovers(),
+        *_cluster(),
+    ]
     if as_json:
         say_json("doctor", {"findings": [asdict(entry) for entry in found]})
     else:
@@ -161,6 +170,15 @@ def _roots() -> Iterator[Finding]:
             f"{path}, {free:.0f} GiB free",
             "" if writable else f"set FORGIA_{what.upper()}",
         )
+
+
+def _leftovers() -> Iterator[Finding]:
+    """Half-sealed runs that a kill left behind: nobody reads them."""
+    root = sources.runs_root()
+    old = [p for p in root.glob(".*.part") if time.time() - p.stat().st_mtime > STALE_LOCK_S]
+    if old:
+        found, fix = f"{len(old)} half-sealed run(s) in {root}", f"rm -r {root}/.*.part"
+        yield Finding("leftovers", "note", found, fix)
 
 
 def _cluster() -> Iterator[Finding]:

@@ -84,12 +84,20 @@ class Cut:
         block, start = np.divmod(inside, np.maximum(self.starts[row], 1))
         return Places(self.segments[row], block, start + self.data.min_context), row
 
+    def series(self, windows: Ints) -> int:
+        """Return how many series these windows hold, without reading any."""
+        return int(self._series(*self.places(windows)).sum())
+
+    def _series(self, places: Places, row: Ints) -> Ints:
+        left: Ints = self.input_count[row] - places.block * self.data.channels
+        return np.minimum(left, self.data.channels)
+
     def read(self, windows: Ints, groups: Ints, number: int) -> Batch:
         """Return the series of windows; `groups` are their numbers in the batch."""
         data = self.data
         places, row = self.places(windows)
         first = places.block * data.channels
-        counts = np.minimum(self.input_count[row] - first, data.channels)
+        counts = self._series(places, row)
         owner = np.repeat(np.arange(len(windows)), counts)
         within = np.arange(len(owner)) - np.repeat(np.cumsum(counts) - counts, counts)
         series = self.inputs[(self.input0[row] + first)[owner] + within]
@@ -159,6 +167,14 @@ class WindowIndex:
             windows = chosen[groups, 1]
             parts.append(self._cuts[contribution].read(windows, groups, contribution))
         return parts[0] if len(parts) == 1 else _joined(parts)
+
+    def series(self, pairs: Sequence[tuple[int, int]]) -> int:
+        """Return how many series windows given as (contribution, window) hold; reads only the indexes."""
+        chosen = np.array(pairs, np.int64).reshape(-1, 2)
+        return sum(
+            self._cuts[one].series(chosen[chosen[:, 0] == one, 1])
+            for one in np.unique(chosen[:, 0]).tolist()
+        )
 
 
 def _joined(parts: Sequence[Batch]) -> Batch:

@@ -73,6 +73,20 @@ def alive(told: Mapping[str, Any]) -> bool:
     return stat[0] != "Z" and stat[19] == told.get("start_ticks")
 
 
+def living(run: RunDir) -> list[int]:
+    """Return the processes of this machine that still work on the run: batch step and ranks, stalled or not."""
+    here = str(run.path).encode()
+    found = []
+    for path in Path("/proc").glob("[0-9]*"):
+        try:
+            words = (path / "cmdline").read_bytes().split(b"\0")
+        except OSError:
+            continue  # it has ended meanwhile
+        if here in words and any(word.startswith(b"forgia_hpc.node.") for word in words):
+            found.append(int(path.name))
+    return sorted(found)
+
+
 def _stat(pid: int) -> list[str]:
     """Return the fields of /proc/<pid>/stat after the program's name, which may hold anything."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()

@@ -10,7 +10,7 @@ from typing import Any
 
 from forgia_hpc.errors import InputError, Problem, SlurmSilentError
 from forgia_hpc.jobs.package import Plan, Sealed, seal
-from forgia_hpc.jobs.submission import reconcile, start_ticks, submitted
+from forgia_hpc.jobs.submission import living, reconcile, start_ticks, submitted
 from forgia_hpc.rundir import RunDir, read_json
 from forgia_hpc.slurm.executor import BatchExecutor, Script, allowed, require_slurm
 from forgia_hpc.slurm.state import cancel
@@ -100,6 +100,12 @@ def resume(run: RunDir) -> dict[str, Any]:
     sealed = read_json(run.job)
     digest = read_json(run.manifest)["digest"]
     if not sealed["slurm"]:
+        if left := living(
+            run
+        ):  # ranks that outlived their batch step would write beside the new attempt's
+            limit = f"processes of its last attempt still live: {', '.join(map(str, left))}"
+            fix = f"wait for them, or kill {' '.join(map(str, left))}"
+            raise InputError(Problem(field="RUN", got=run.name, limit=limit, fix=fix))
         return start_local(run, digest, detached=True)
     return submit_sealed(run)
 

@@ -66,11 +66,17 @@ class Engine:
         # It would copy scripts into every checkpoint, and stop on a full disk while the others wait.
         self._engine._copy_recovery_script = lambda save_path: None
 
-    def step(self, batches: Sequence[Mapping[str, Tensor]], learning_rate: float) -> Outcome:
+    def step(
+        self,
+        batches: Sequence[Mapping[str, Tensor]],
+        weights: Sequence[float],
+        learning_rate: float,
+    ) -> Outcome:
         """Do one optimizer step over this rank's micro-batches.
 
         Args:
             batches: keyword tensors of the module's forward, one mapping a micro-batch.
+            weights: of each micro-batch's loss in the mean over all ranks and micro-batches.
             learning_rate: of this step.
         """
         for group in self._engine.optimizer.param_groups:
@@ -78,9 +84,9 @@ class Engine:
         started = time.perf_counter()
         loss = torch.zeros((), device=self.device)
         norm: float | None = None
-        for batch in batches:
+        for batch, weight in zip(batches, weights, strict=True):
             moved = {name: value.to(self.device) for name, value in batch.items()}
-            own = self._engine(**moved)
+            own = self._engine(**moved) * weight
             self._engine.backward(own)
             loss += own.detach().float() / len(batches)
             if self._plain and self._engine.is_gradient_accumulation_boundary():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 
 import torch
@@ -21,6 +21,9 @@ class StepBatch:
     """One rank's share of a step."""
 
     micro: list[Micro]
+    weights: list[
+        float
+    ]  # of each micro-batch's mean loss: 1 where all hold the same number of series
     series: int
     windows: int
     values: int  # numbers in context and target, measured or not
@@ -61,7 +64,7 @@ class Batches:
         waited_s = time.perf_counter() - started
         if step < last:
             self._ahead[step + 1] = self._reader.submit(self._read, step + 1)
-        return StepBatch(batch.micro, batch.series, batch.windows, batch.values, waited_s)
+        return replace(batch, waited_s=waited_s)
 
     def _read(self, step: int) -> StepBatch:
         chosen = self._sampler.batch(step - 1, self._rank, self._world_size)
@@ -69,12 +72,24 @@ class Batches:
             self._micro(chosen[first : first + self._micro_batch])
             for first in range(0, len(chosen), self._micro_batch)
         ]
+        counts = [len(each["group"]) for each in micro]
         return StepBatch(
             micro,
-            series=sum(len(each["group"]) for each in micro),
+            weights=self._weights(step, counts),
+            series=sum(counts),
             windows=len(chosen),
             values=sum(each["context"].numel() + each["target"].numel() for each in micro),
         )
+
+    def _weights(self, step: int, counts: Sequence[int]) -> list[float]:
+        """Return what makes the mean over ranks and micro-batches the mean over all series of the step.
+
+        Windows hold different numbers of series, so a rank's own mean would count some series more than
+        others, and the gradient of one batch would depend on how many ranks share it.
+        """
+        whole = self._index.series(self._sampler.batch(step - 1, 0, 1))
+        parts = self._world_size * len(counts)
+        return [count * parts / whole for count in counts]
 
     def _micro(self, chosen: Sequence[tuple[int, int]]) -> Micro:
         """Read some windows into the tensors of one forward pass."""

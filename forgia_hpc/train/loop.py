@@ -109,7 +109,7 @@ class Training:
 
     def _compute(self, batch: StepBatch, step: int, rate: float) -> Outcome:
         self.heart.beat(step, "train")
-        return self.engine.step(batch.micro, rate)
+        return self.engine.step(batch.micro, batch.weights, rate)
 
     def _agree(self, outcome: Outcome, batch: StepBatch) -> tuple[Totals, bool]:
         """Add up one step over all ranks; the wish to stop travels along, so agreeing costs one message."""

@@ -35,9 +35,11 @@ WORDS = (
 )
 
 # Relative, of each step's loss: float32 sums in another order. The same shape on the same machine knows no
-# tolerance. Measured over 20 steps: 3e-7 between AVX-512 and plain x86-64 kernels, 3e-7 between splits.
+# tolerance. Measured: 3e-7 between AVX-512 and plain x86-64 kernels over 20 steps; between splits 1e-7 in loss
+# and gradient norm of the first steps, which Adam's first, near sign-like updates then blow up to 2e-3.
 OTHER_CPU = 1e-4
-OTHER_SPLIT = 1e-5
+OTHER_SPLIT, FIRST_STEPS = 1e-5, 2
+OTHER_SPLIT_LATER = 1e-2
 
 
 @dataclass(frozen=True)
@@ -88,6 +90,12 @@ def undisturbed(home: Home) -> RunDir:
     return home.trained()
 
 
+def column(run: RunDir, name: str) -> list[float]:
+    """Return one figure of each training step."""
+    rows = [row for row in read_metrics(run.metrics) if row["phase"] == "train"]
+    return [row[name] for row in rows]
+
+
 def losses(run: RunDir) -> list[float]:
     rows = {row["step"]: row["loss"] for row in read_metrics(run.metrics)}
     assert list(rows) == list(range(1, STEPS + 1))
@@ -126,20 +134,15 @@ def test_cancelled_and_resumed_is_the_undisturbed_training_to_the_bit(
     assert model_digest(run) == model_digest(undisturbed)
 
 
-UNEQUAL = pytest.mark.xfail(
-    raises=AssertionError,
-    reason="a rank's loss is the mean over its own series, whose number differs from rank to rank",
-)
-
-
-@pytest.mark.parametrize(
-    ("ranks", "zero"), [pytest.param(1, 1, marks=UNEQUAL), (2, 0), (2, 2), (2, 3)]
-)
+@pytest.mark.parametrize(("ranks", "zero"), [(1, 1), (2, 0), (2, 2), (2, 3)])
 def test_another_split_of_the_same_batch_gives_the_same_losses(
     home: Home, undisturbed: RunDir, ranks: int, zero: int
 ) -> None:
     other = home.trained(ranks=ranks, zero=zero)
-    assert losses(other) == pytest.approx(losses(undisturbed), rel=OTHER_SPLIT)
+    for name in ("loss", "grad_norm"):
+        found, expected = column(other, name), column(undisturbed, name)
+        assert found[:FIRST_STEPS] == pytest.approx(expected[:FIRST_STEPS], rel=OTHER_SPLIT)
+    assert losses(other) == pytest.approx(losses(undisturbed), rel=OTHER_SPLIT_LATER)
 
 
 def ranks_of(run: RunDir) -> list[int]:

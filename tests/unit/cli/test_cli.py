@@ -199,3 +199,11 @@ def test_a_reader_that_goes_away_is_no_error() -> None:
         ["bash", "-o", "pipefail", "-c", line], capture_output=True, text=True, check=False
     )
     assert "Traceback" not in done.stderr
+
+
+def test_doctor_tells_of_half_sealed_runs(forgia) -> None:
+    left = Path(os.environ["FORGIA_RUNS"]) / ".20260101-000000-train-abcdef.part"
+    left.mkdir(parents=True)
+    os.utime(left, (0, 0))
+    findings = json.loads(forgia("doctor", "--json").stdout)["findings"]
+    assert [entry["weight"] for entry in findings if entry["what"] == "leftovers"] == ["note"]

@@ -166,3 +166,20 @@ def test_a_run_starts_the_sealed_code_and_not_the_checkout_it_stands_in() -> Non
     )
     assert outside.returncode == 5
     assert "not the sealed code" in outside.stderr
+
+
+def test_a_rank_that_outlived_its_batch_step_stops_a_second_attempt(forgia) -> None:
+    forgia("submit", "command", "--", "sleep", "60")
+    run = only_run()
+    (rank,) = until(lambda: _ranks(run))
+    os.kill(rank, signal.SIGSTOP)  # stalled, so it does not notice that its parent dies
+    os.kill(int(run.events("submitted")[-1].facts["pid"]), signal.SIGKILL)
+    until(lambda: status_of([run])[0].state is State.failed)
+    done = forgia("resume", run.name)
+    assert done.returncode == 2
+    assert f"still live: {rank}" in done.stderr
+    os.kill(rank, signal.SIGCONT)
+    until(lambda: not _ranks(run))
+    assert forgia("resume", run.name).returncode == 0
+    forgia("cancel", run.name)
+    assert forgia("wait", run.name).returncode == 6
