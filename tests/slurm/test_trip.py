@@ -105,18 +105,14 @@ def test_cancel_and_resume(trip: Trip) -> None:
 # --- the seal -------------------------------------------------------------------------------------
 
 
-def test_edits_of_source_and_config_after_submission_change_nothing(
-    trip: Trip, tmp_path: Path
-) -> None:
+def test_an_edit_of_the_source_after_submission_changes_nothing(trip: Trip, tmp_path: Path) -> None:
     source = tmp_path / "project"
     source.mkdir()
     (source / "work.py").write_text("print('as submitted')\n")
-    mine = tmp_path / "mine" / "configs" / "parallel"
-    mine.mkdir(parents=True)
     trip.hold_the_door()
     words = ["command", f"command.source={source}", "--", sys.executable, "work.py"]
-    run, job = trip.submit(*words, FORGIA_PATH=str(tmp_path / "mine"))
-    again, other = trip.submit(*words, FORGIA_PATH=str(tmp_path / "mine"))
+    run, job = trip.submit(*words)
+    again, other = trip.submit(*words)
     (source / "work.py").write_text("print('edited')\n")
     trip.open_the_door()
     for each in (job, other):
@@ -124,6 +120,21 @@ def test_edits_of_source_and_config_after_submission_change_nothing(
     assert (run.logs / "rank-0.log").read_text() == "as submitted\n"
     digests = {json.loads(each.manifest.read_text())["digest"] for each in (run, again)}
     assert len(digests) == 1
+
+
+def test_an_edit_of_a_config_after_submission_changes_nothing(trip: Trip, tmp_path: Path) -> None:
+    config = tmp_path / "mine" / "configs" / "train" / "mine.yaml"
+    config.parent.mkdir(parents=True)
+    config.write_text("steps: 1\nglobal_batch: 2\n")
+    own = {"FORGIA_DATA": str(tmp_path / "data"), "FORGIA_PATH": str(tmp_path / "mine")}
+    trip("data", "ingest", "demo_press", **own)
+    trip.hold_the_door()
+    small = ["data.dataset=demo_press", "data.context=128", "evaluate.enabled=false"]
+    run, job = trip.submit("train", "train=mine", *small, **own)
+    config.write_text("steps: 5000\nglobal_batch: 2\n")
+    trip.open_the_door()
+    assert trip.until(job, "COMPLETED", "FAILED", seconds=240)["JobState"] == "COMPLETED"
+    assert json.loads(run.result.read_text())["train"]["steps"] == 1
 
 
 @pytest.mark.parametrize(

@@ -115,6 +115,8 @@ def test_ctrl_c_stops_the_run_and_says_130(forgia) -> None:
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
+        # a shell that starts us in the background hands down an ignored SIGINT
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     runs = Path(os.environ["FORGIA_RUNS"])
     until(lambda: list_runs(runs) and _ranks(only_run()))

@@ -24,6 +24,9 @@ class Windows:
         self.broken_at = broken_at
         self.threads: set[str] = set()
 
+    def series(self, pairs: list[tuple[int, int]]) -> int:
+        return 2 * len(pairs)
+
     def gather(self, pairs: list[tuple[int, int]]) -> Any:
         self.threads.add(threading.current_thread().name)
         if self.broken_at in [window for _, window in pairs]:
@@ -85,3 +88,32 @@ def test_broken_data_is_told_in_the_training_loop() -> None:
             opened.take(1, last=2)
         with pytest.raises(SealBrokenError, match="leaf 3"):
             opened.take(2, last=2)
+
+
+class UnevenWindows(Windows):
+    """As Windows, but an odd window is one series."""
+
+    def series(self, pairs: list[tuple[int, int]]) -> int:
+        return sum(2 - window % 2 for _, window in pairs)
+
+    def gather(self, pairs: list[tuple[int, int]]) -> Any:
+        found = super().gather(pairs)
+        counts = [2 - window % 2 for _, window in pairs]
+        kept = np.concatenate([np.arange(count) + 2 * n for n, count in enumerate(counts)])
+        arrays = {name: value[kept] for name, value in vars(found).items()}
+        return SimpleNamespace(**arrays)
+
+
+@pytest.mark.parametrize(("size", "micro"), [(1, 8), (1, 4), (2, 4), (2, 2), (4, 2)])
+def test_the_weighted_mean_of_the_parts_is_the_mean_over_all_series(size: int, micro: int) -> None:
+    def mean(ranks: int, share: int) -> float:
+        parts = []
+        for rank in range(ranks):
+            with batches(UnevenWindows(), rank, ranks, share) as opened:
+                batch = opened.take(3, last=3)
+            means = [float(each["context"].mean()) for each in batch.micro]
+            weighted = zip(batch.weights, means, strict=True)
+            parts.append(sum(weight * value for weight, value in weighted) / len(means))
+        return sum(parts) / ranks
+
+    assert mean(size, micro) == pytest.approx(mean(1, 8), rel=1e-6)
