@@ -111,12 +111,13 @@ def test_cancel_asks_the_program_to_stop_and_the_run_is_resumable(forgia) -> Non
 
 def test_ctrl_c_stops_the_run_and_says_130(forgia) -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "forgia_hpc.cli.main", "run", "command", "--", "sleep", "60"],
+        [
+            *("env", "--default-signal=INT"),  # a background shell hands down an ignored one
+            *(sys.executable, "-m", "forgia_hpc.cli.main", "run", "command", "--", "sleep", "60"),
+        ],
         stderr=subprocess.PIPE,
         stdout=subprocess.DEVNULL,
         text=True,
-        # a shell that starts us in the background hands down an ignored SIGINT
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
     )
     runs = Path(os.environ["FORGIA_RUNS"])
     until(lambda: list_runs(runs) and _ranks(only_run()))
