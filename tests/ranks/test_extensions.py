@@ -51,7 +51,8 @@ def test_offloading_without_compiled_parts_says_how_to_compile_them(tmp_path: Pa
 def test_an_engine_that_does_not_start_in_time_ends_with_its_traceback(tmp_path: Path) -> None:
     job = started.waves_job(1, Precision.bf16)
     run = started.new_run(tmp_path, job, started.sealed_waves(tmp_path))
-    ranks = started.start(run, 1, FORGIA_INIT_S="0.05")
+    ranks = started.start(run, 1, FORGIA_INIT_S="0.3")
     assert ranks.wait() == [1]
-    assert "Timeout (0:00:00.05" in ranks.log(0)
-    assert "deepspeed" in ranks.log(0)
+    assert "Timeout (0:00:00.3" in ranks.log(0)
+    # which frame is shown hangs on the moment: between two frames of C there is none
+    assert "most recent call first" in ranks.log(0)
