@@ -35,11 +35,12 @@ WORDS = (
 )
 
 # Relative, of each step's loss: float32 sums in another order. The same shape on the same machine knows no
-# tolerance. Measured: 3e-7 between AVX-512 and plain x86-64 kernels over 20 steps; between splits 1e-7 in loss
-# and gradient norm of the first steps, which Adam's first, near sign-like updates then blow up to 2e-3.
+# tolerance. Measured: 3e-7 between AVX-512 and plain x86-64 kernels over 20 steps. Between splits 1e-7 in loss and
+# gradient norm of the first two steps; by step 20 the loss was 5e-5 off between ZeRO-3 and ZeRO-1 and 2e-3 between
+# one rank and two. That this is rounding that Adam's first updates blow up is likely, and not shown.
 OTHER_CPU = 1e-4
 OTHER_SPLIT, FIRST_STEPS = 1e-5, 2
-OTHER_SPLIT_LATER = 1e-2
+LATER = {1: 1e-2, 2: 5e-4}  # by the number of ranks, against two ranks under ZeRO-1
 
 
 @dataclass(frozen=True)
@@ -142,7 +143,7 @@ def test_another_split_of_the_same_batch_gives_the_same_losses(
     for name in ("loss", "grad_norm"):
         found, expected = column(other, name), column(undisturbed, name)
         assert found[:FIRST_STEPS] == pytest.approx(expected[:FIRST_STEPS], rel=OTHER_SPLIT)
-    assert losses(other) == pytest.approx(losses(undisturbed), rel=OTHER_SPLIT_LATER)
+    assert losses(other) == pytest.approx(losses(undisturbed), rel=LATER[ranks])
 
 
 def ranks_of(run: RunDir) -> list[int]:
