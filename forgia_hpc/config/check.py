@@ -8,7 +8,7 @@ import os
 from forgia_hpc.errors import Problem
 from forgia_hpc.schema.job import EvaluateJob, Job, Launch, TrainJob
 from forgia_hpc.schema.resources import Resources, parse_walltime
-from forgia_hpc.slurm.cluster import Cluster, Partition
+from forgia_hpc.slurm.profile import Cluster, Partition
 
 _WHERE = "slurm/clusters/{name}.yaml"
 RANKS_A_CORE = 8  # 500 ranks on two cores brought a load of 340, and nothing else ran for minutes
@@ -16,9 +16,9 @@ RANKS_A_CORE = 8  # 500 ranks on two cores brought a load of 340, and nothing el
 
 def complete(resources: Resources, cluster: Cluster) -> Resources:
     """Return the resources with every gap filled from the cluster's profile."""
-    node = cluster.node
+    node = cluster.node_of(resources.partition)
     partition = cluster.partition(resources.partition or cluster.default_partition or "")
-    without_gpus = cluster.accelerator != "cuda" or (partition is not None and not partition.gpus)
+    without_gpus = cluster.accelerator == "cpu" or (partition is not None and not partition.gpus)
     usual = (cluster.ranks_per_node or 1) if without_gpus else cluster.default_ranks_per_node
     ranks = resources.ranks_per_node or usual
     gpus = resources.gpus_per_node
@@ -37,7 +37,7 @@ def complete(resources: Resources, cluster: Cluster) -> Resources:
 
 def _share(resources: Resources, cluster: Cluster, ranks: int, gpus: int) -> tuple[int, int | None]:
     """Return the CPUs and GB of a node that go with the GPUs asked for; all of it where there are none."""
-    node = cluster.node
+    node = cluster.node_of(resources.partition)
     if node is None:
         return os.cpu_count() or 1, None
     partition = cluster.partition(resources.partition or cluster.default_partition or "")
@@ -131,7 +131,7 @@ def _account(resources: Resources, cluster: Cluster, where: str) -> list[Problem
 
 def _shape(job: Job, cluster: Cluster, where: str) -> list[Problem]:
     """Ranks, CPUs, GPUs and memory against one node of the partition."""
-    resources, node = job.resources, cluster.node
+    resources, node = job.resources, cluster.node_of(job.resources.partition)
     if node is None:
         return []
     partition = cluster.partition(resources.partition or "") or Partition(name="a node")
@@ -157,7 +157,7 @@ def _shape(job: Job, cluster: Cluster, where: str) -> list[Problem]:
 def _one_rank_a_gpu(job: Job, cluster: Cluster, where: str) -> list[Problem]:
     ranks, gpus = job.resources.ranks_per_node or 1, job.resources.gpus_per_node or 0
     trains = isinstance(job, TrainJob | EvaluateJob)
-    if cluster.accelerator != "cuda" or not trains or ranks == gpus:
+    if cluster.accelerator == "cpu" or not trains or ranks == gpus:
         return []
     limit = f"one rank a GPU, and {gpus} GPUs are asked for"
     fix = f"resources.gpus_per_node={ranks}"

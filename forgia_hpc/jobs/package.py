@@ -20,8 +20,8 @@ from forgia_hpc.digest import digest_of, sha256_file, sha256_text
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.rundir import FORMAT, RunDir, json_text, new_name, write_json, write_text
 from forgia_hpc.schema.job import CommandJob, Job, Launch
-from forgia_hpc.slurm.cluster import Cluster
 from forgia_hpc.slurm.executor import render
+from forgia_hpc.slurm.profile import Cluster
 from forgia_hpc.slurm.request import SbatchRequest, sbatch_request
 
 DIGEST = "0" * 64  # stands in the script for the job digest, which is taken over the script too

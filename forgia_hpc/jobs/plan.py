@@ -25,7 +25,8 @@ from forgia_hpc.jobs.track import find_run
 from forgia_hpc.rundir import read_json
 from forgia_hpc.schema.job import EvaluateJob, Job, Kind, PrepareJob, TrainJob
 from forgia_hpc.schema.resources import Resources, parse_walltime
-from forgia_hpc.slurm.cluster import Cluster, Storage, is_here, load_cluster
+from forgia_hpc.slurm.cluster import is_here, load_cluster
+from forgia_hpc.slurm.profile import Cluster, Roots
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,8 +53,8 @@ class Wish:
 def roots(cluster: Cluster | None = None) -> tuple[Path, Path]:
     """Return the roots of runs and data: environment, then the person's file, then the profile, then here."""
     own = user_defaults()
-    storage = cluster.storage if cluster else Storage()
-    runs, data = own.get("runs") or storage.runs, own.get("data") or storage.data
+    site = cluster.roots if cluster else Roots()
+    runs, data = own.get("runs") or site.runs, own.get("data") or site.data
     return sources.runs_root(_expanded(runs)), sources.data_root(_expanded(data))
 
 
@@ -124,7 +125,7 @@ def _inputs(job: Job, data: Path, problems: list[Problem]) -> tuple[dict[str, An
 
 def _debug(job: Job, cluster: Cluster) -> Resources:
     """Return the resources in the cluster's debug QOS, cut to its walltime."""
-    found = next((q for q in cluster.qos if "dbg" in q.name or "debug" in q.name), None)
+    found = next((q for q in cluster.qos if q.debug), None)
     if found is None:
         return job.resources
     walltime = job.resources.walltime
@@ -215,7 +216,7 @@ def price(job: Job, cluster: Cluster) -> dict[str, float] | None:
     elapsed hours * nodes * the node's price an hour * the largest requested share of a node
     (the rule of `accounting:` in the profile).
     """
-    node, asked = cluster.node, job.resources
+    node, asked = cluster.node_of(job.resources.partition), job.resources
     partition = cluster.partition(asked.partition or "")
     if node is None or not cluster.accounting.per_node_hour or (partition and partition.free):
         return None

@@ -173,8 +173,15 @@ def _launch_facts(run: RunDir) -> dict[str, Any]:
     return {
         "path": str(run.path),
         "software": cluster["software"],
+        "variables": _variables(cluster),
         "srun_args": cluster["scheduler"]["srun_args"],
     }
+
+
+def _variables(cluster: dict[str, Any]) -> dict[str, str]:
+    """Return the site's variables of the ranks, as the sealed profile has them."""
+    offline = {} if cluster["network"]["compute_online"] else cluster["env"]["offline"]
+    return {**cluster["env"]["defaults"], **offline}
 
 
 def rank_environment(facts: dict[str, Any], attempt: int) -> dict[str, str]:
@@ -195,9 +202,9 @@ def rank_environment(facts: dict[str, Any], attempt: int) -> dict[str, str]:
         own |= {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
     if facts["launch"] == "mpirun" and os.geteuid() == 0:
         own |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    if "OMP_NUM_THREADS" not in facts["software"]["env"]:
+    if "OMP_NUM_THREADS" not in facts["variables"]:
         own["OMP_NUM_THREADS"] = str(facts["resources"]["cpus_per_rank"])
-    return {**os.environ, **facts["software"]["env"], **own}
+    return {**os.environ, **facts["variables"], **own}
 
 
 if __name__ == "__main__":

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from forgia_hpc.schema.resources import Resources
-from forgia_hpc.slurm.cluster import Cluster
+from forgia_hpc.slurm.profile import Cluster
 
 WARNING_S = 60  # --signal; sbatch(1): it may arrive up to 60 s earlier still (seen on 22.05)
 
@@ -70,7 +70,7 @@ def directives(
         "error": str(run / "logs" / "batch.err"),
         "open-mode": "append",
         "signal": f"B:USR1@{WARNING_S}",
-        "requeue": True if cluster.scheduler.requeue_allowed else None,
+        "requeue": True if cluster.scheduler.resubmit == "requeue" else None,
         "chdir": str(run),
     }
     plain = {key: value for key, value in asked.items() if value is not None}
@@ -80,7 +80,7 @@ def directives(
 def setup_lines(resources: Resources, cluster: Cluster, *, run: Path) -> tuple[str, ...]:
     """Return the shell lines before the batch step: modules, environment, the seal."""
     exports = {
-        **cluster.software.env,
+        **cluster.variables(),
         **cluster.environment(),
         # 22.05 to 23.02: srun stopped inheriting --cpus-per-task, and every rank got one core
         "SRUN_CPUS_PER_TASK": str(resources.cpus_per_rank),

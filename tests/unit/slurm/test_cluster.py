@@ -23,7 +23,7 @@ def test_every_profile_loads_says_its_name_and_its_sources(name: str) -> None:
 def test_every_fault_of_a_profile_is_told_at_once(tmp_path: Path) -> None:
     path = tmp_path / "x.yaml"
     path.write_text(
-        "name: x\npartition: []\nnode: {cpus: many, mem_mb: 1, gpu: 4}\nqos: [{max_nodes: 1}]\n"
+        "name: x\npartition: []\nnode_types: [{cpus: many, mem_mb: 1, gpu: 4}]\nqos: [{max_nodes: 1}]\n"
         "software: {launch: rsh}\n"
     )
     with pytest.raises(InputError) as caught:
@@ -31,8 +31,8 @@ def test_every_fault_of_a_profile_is_told_at_once(tmp_path: Path) -> None:
     fields = {problem.field for problem in caught.value.problems}
     assert fields == {
         "partition",
-        "node.cpus",
-        "node.gpu",
+        "node_types[0].cpus",
+        "node_types[0].gpu",
         "qos[0].name",
         "title",
         "software.launch",
