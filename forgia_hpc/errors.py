@@ -6,9 +6,10 @@ keeps its traceback.
 
 from __future__ import annotations
 
+import difflib
 import errno
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass
 from enum import IntEnum
 
@@ -48,6 +49,13 @@ class Problem:
             **asdict(self),
             "got": self.got if isinstance(self.got, int | float | bool | None) else str(self.got),
         }
+
+
+def nearest(word: str, known: Collection[str], otherwise: str) -> str:
+    """Return what to do about a misspelt word: the known one that is nearest, before what else helps."""
+    begun = [one for one in known if word and one.startswith(word)]
+    near = begun or difflib.get_close_matches(word, list(known), n=1)
+    return f"did you mean {' or '.join(near[:3])}? {otherwise}" if near else otherwise
 
 
 class ForgiaError(Exception):

@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import os
 from pathlib import Path
 from types import TracebackType
 from typing import Any, TextIO
+
+TAIL_BYTES = 8192  # a row is some hundred bytes
 
 
 class MetricsFile:
@@ -54,6 +57,23 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
         if row := parsed(line):
             rows[str(row.get("phase", "train")), row["step"]] = row
     return list(rows.values())
+
+
+def last_row(path: Path) -> dict[str, Any] | None:
+    """Return the last whole row without reading the rows before; None where there is none.
+
+    Raises:
+        ValueError: a whole line that is no row of ours.
+    """
+    try:
+        with path.open("rb") as opened:
+            start = max(0, opened.seek(0, os.SEEK_END) - TAIL_BYTES)
+            opened.seek(start)
+            lines = opened.read().decode("utf-8", errors="replace").splitlines()
+    except FileNotFoundError:
+        return None
+    whole = lines[1:] if start else lines  # the first may have lost its beginning
+    return next((row for line in reversed(whole) if (row := parsed(line))), None)
 
 
 def parsed(line: str) -> dict[str, Any] | None:

@@ -187,11 +187,16 @@ class RunDir:
 
     def events(self, what: str | None = None) -> list[Event]:
         """Return the events in the order in which they were appended, all or those of one word."""
-        pattern = f"*-{what}-*.json" if what else "*.json"
+        folder = self.path / "events"
+        try:
+            # a thousand runs are listed at once, and pathlib's glob costs ten times as much
+            names = os.listdir(folder)  # noqa: PTH208
+        except FileNotFoundError:
+            return []
         found = []
-        for path in sorted((self.path / "events").glob(pattern), key=_order):
+        for name in sorted((n for n in names if _is_of(n, what)), key=_number):
             try:
-                content = json.loads(path.read_text(encoding="utf-8"))
+                content = json.loads((folder / name).read_text(encoding="utf-8"))
                 found.append(Event(content["what"], content["time_ns"], content["facts"]))
             except (ValueError, LookupError, TypeError):
                 continue  # cut by a machine that went down: it says nothing
@@ -199,8 +204,19 @@ class RunDir:
 
 
 def _order(path: Path) -> int:
-    number = path.name.partition("-")[0]
+    return _number(path.name)
+
+
+def _number(name: str) -> int:
+    number = name.partition("-")[0]
     return int(number) if number.isdigit() else 0
+
+
+def _is_of(name: str, what: str | None) -> bool:
+    """Whether a name is that of an event of this word: `<number>-<word>-<hex>.json`."""
+    if name.startswith(".") or not name.endswith(".json"):
+        return False
+    return what is None or name.partition("-")[2].rpartition("-")[0] == what
 
 
 def new_name(kind: str) -> str:

@@ -25,7 +25,7 @@ def config() -> None:
 @json_option
 def show(kind: str, overrides: tuple[str, ...], only_groups: bool, as_json: bool) -> None:
     """The complete config of a job, every default among it, and the groups to choose from."""
-    from omegaconf import OmegaConf
+    import yaml
 
     from forgia_hpc.config.compose import as_yaml, compose_job
     from forgia_hpc.config.groups import groups
@@ -33,7 +33,7 @@ def show(kind: str, overrides: tuple[str, ...], only_groups: bool, as_json: bool
     known = groups(Kind(kind))
     text = "" if only_groups else as_yaml(compose_job(Kind(kind), overrides))
     if as_json:
-        content = OmegaConf.to_container(OmegaConf.create(text)) if text else {}
+        content = yaml.safe_load(text) if text else {}
         say_json("config", {"config": content, "groups": known})
         return
     for name, options in known.items():

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def _data_root() -> Path:
-    from forgia_hpc.jobs.plan import roots
+    from forgia_hpc.jobs.roots import roots
 
     return roots()[1]
 
@@ -53,6 +53,87 @@ def _directory(name: str) -> Path:
 @click.group()
 def data() -> None:
     """Datasets: make, check, look at."""
+
+
+_FETCH_HELP = """\b
+Examples:
+  forgia data fetch refinery tennessee_eastman --raw raw
+  forgia data fetch consortium --raw raw --from /mnt/mirror
+  forgia data fetch https://host/weights.safetensors --sha256 HEX --to weights.safetensors"""
+
+
+@data.command(epilog=_FETCH_HELP)
+@click.argument("names", nargs=-1, required=True, metavar="NAME|URL...", shell_complete=_complete)
+@click.option(
+    "--raw",
+    type=click.Path(path_type=Path, file_okay=False),
+    help="Where raw files go; else $FORGIA_RAW.",
+)
+@click.option("--from", "mirror", default="", help="A URL or folder that holds NAME/FILE.")
+@click.option("--sha256", default="", help="Of the one URL.")
+@click.option(
+    "--to", type=click.Path(path_type=Path, dir_okay=False), help="The one URL's place here."
+)
+@json_option
+def fetch(
+    names: tuple[str, ...],
+    raw: Path | None,
+    mirror: str,
+    sha256: str,
+    to: Path | None,
+    as_json: bool,
+) -> None:
+    """Bring raw files by the recipes, or one file by its URL, where there is internet; say it again to go on.
+
+    Nothing is kept whose SHA-256 is not the recipe's, or yours.
+    """
+    from forgia_hpc.cli.bring import bars, fetch_names, fetch_url
+
+    with bars() as told:
+        if any("://" in name for name in names):
+            found = fetch_url(names, sha256, to or _data_root() / names[0].rpartition("/")[2], told)
+        else:
+            found = fetch_names(names, raw, mirror, told)
+    if as_json:
+        say_json("data", {"files": found})
+    for path, word in {}.items() if as_json else found.items():
+        say(f"{path}  {word}")
+
+
+_STAGE_HELP = """\b
+Examples:
+  forgia data stage /mnt/stick/refinery refinery.tar
+  forgia data stage chronos-weights.zip --to weights"""
+
+
+@data.command(epilog=_STAGE_HELP)
+@click.argument(
+    "sources", nargs=-1, required=True, metavar="SOURCE...", type=click.Path(path_type=Path)
+)
+@click.option(
+    "--to", type=click.Path(path_type=Path, file_okay=False), help="Another root than data's."
+)
+@json_option
+def stage(sources: tuple[Path, ...], to: Path | None, as_json: bool) -> None:
+    """Bring sealed datasets, or folders with SHA256SUMS, from a folder or archive to the data root.
+
+    They are verified before they appear there; say it again to go on where it was cut.
+    """
+    from forgia_hpc.cli.bring import bars
+    from forgia_hpc.data.staging import stage as bring
+
+    root = to or _data_root()
+    with bars() as told:
+        found = [bring(source, root, told) for source in sources]
+    if as_json:
+        say_json(
+            "data", {"staged": [{**vars(one), "directory": str(one.directory)} for one in found]}
+        )
+    for one in [] if as_json else found:
+        word = "staged" if one.fresh else "there already"
+        say(f"{one.name}  {word}  {one.files} files, {one.bytes:,} bytes  {one.directory}")
+        for path in one.left_out:
+            note(f"left out, nothing vouches for it: {path}")
 
 
 _INGEST_HELP = """\b

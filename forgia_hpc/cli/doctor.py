@@ -153,7 +153,7 @@ def _locks() -> Iterator[Finding]:
 
 
 def _roots() -> Iterator[Finding]:
-    from forgia_hpc.jobs.plan import roots
+    from forgia_hpc.jobs.roots import roots
 
     try:
         both = roots()

@@ -1,77 +1,20 @@
-"""forgia status, wait, cancel, resume."""
+"""forgia wait, cancel, resume."""
 
 from __future__ import annotations
 
 import time
-from typing import TYPE_CHECKING
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from forgia_hpc.cli.output import console, note, say, say_json
+from forgia_hpc.cli.output import note, say, say_json
 from forgia_hpc.cli.words import json_option, runs_argument, runs_root
-from forgia_hpc.errors import ExitCode, InputError, Problem
+from forgia_hpc.errors import ExitCode, InputError, Problem, SlurmSilentError
 
 if TYPE_CHECKING:
-    from forgia_hpc.jobs.track import Status
-
-_COLOURS = {
-    "completed": "green",
-    "running": "cyan",
-    "pending": "yellow",
-    "failed": "red",
-    "vanished": "red",
-    "broken": "red",
-    "timeout": "red",
-    "stopped": "yellow",
-}
-
-
-@click.command(
-    epilog="\b\nExamples:\n  forgia status\n  forgia status -n 50 --json\n  forgia status 20261122"
-)
-@runs_argument
-@click.option("-n", "count", default=20, show_default=True, help="How many of the newest runs.")
-@json_option
-def status(runs: tuple[str, ...], count: int, as_json: bool) -> None:
-    """Where runs stand: our own record, squeue and sacct together."""
-    from rich.table import Column, Table
-    from rich.text import Text
-
-    from forgia_hpc.jobs.track import find_run, list_runs, status_of
-
-    root = runs_root()
-    chosen = [find_run(text, root) for text in runs] or list_runs(root)[-count:]
-    found = status_of(chosen)
-    if as_json:
-        say_json("status", {"runs": [entry.as_json() for entry in found]})
-    elif not found:
-        say(f"no runs in {root}")
-    else:
-        name = Column("run", no_wrap=True, min_width=max(len(entry.run.name) for entry in found))
-        table = Table(
-            name, "kind", "cluster", "job", "state", "step", "why", box=None, pad_edge=False
-        )
-        for entry in found:
-            colour = _COLOURS.get(entry.state.value, "white")
-            step = (
-                ""
-                if entry.step is None
-                else f"{entry.step}/{entry.steps}"
-                if entry.steps
-                else str(entry.step)
-            )
-            table.add_row(
-                entry.run.name,
-                entry.kind,
-                entry.cluster,
-                entry.job_id,
-                Text(entry.state.value, colour),
-                step,
-                entry.why or entry.nodes,
-            )
-        console().print(table)
-    if any(entry.state.value == "unknown" for entry in found):
-        raise click.exceptions.Exit(int(ExitCode.SLURM_SILENT))
+    from forgia_hpc.jobs.standing import Status
+    from forgia_hpc.rundir import RunDir
 
 
 @click.command(epilog="\b\nExample:\n  forgia wait RUN && forgia report RUN")
@@ -86,7 +29,10 @@ def status(runs: tuple[str, ...], count: int, as_json: bool) -> None:
 @json_option
 def wait(runs: tuple[str, ...], timeout_s: float | None, as_json: bool) -> None:
     """Wait for runs to end; the exit code is that of the worst."""
-    from forgia_hpc.jobs.track import State, find_run, status_of
+    from forgia_hpc.jobs.find import find_run
+    from forgia_hpc.jobs.receipt import settle_beside
+    from forgia_hpc.jobs.standing import State
+    from forgia_hpc.jobs.track import status_of
 
     chosen = [find_run(text, runs_root()) for text in _some(runs)]
     deadline = time.monotonic() + (timeout_s if timeout_s is not None else float("inf"))
@@ -102,6 +48,7 @@ def wait(runs: tuple[str, ...], timeout_s: float | None, as_json: bool) -> None:
         time.sleep(delay)
         delay = min(delay * 1.5, 15)
         found = status_of(chosen, strict=True)
+    settle_beside(chosen)
     if as_json:
         say_json("wait", {"runs": [entry.as_json() for entry in found]})
     else:
@@ -115,8 +62,10 @@ def wait(runs: tuple[str, ...], timeout_s: float | None, as_json: bool) -> None:
 @json_option
 def cancel(runs: tuple[str, ...], as_json: bool) -> None:
     """Ask runs to end: scancel under Slurm, a stop at the next step elsewhere."""
+    from forgia_hpc.cli.sweep import stop_whole
+    from forgia_hpc.jobs.find import find_run
     from forgia_hpc.jobs.submit import ask_to_stop
-    from forgia_hpc.jobs.track import find_run, status_of
+    from forgia_hpc.jobs.track import WHOLES, status_of
 
     chosen = [find_run(text, runs_root()) for text in _some(runs)]
     asked = []
@@ -124,7 +73,8 @@ def cancel(runs: tuple[str, ...], as_json: bool) -> None:
         if entry.ended:
             note(f"{entry.run.name} has ended already: {entry.state.value}")
         else:
-            ask_to_stop(entry.run)
+            stop = stop_whole if entry.kind in WHOLES else ask_to_stop
+            stop(entry.run)
             asked.append(entry.run.name)
     if as_json:
         say_json("cancel", {"asked": asked})
@@ -134,13 +84,46 @@ def cancel(runs: tuple[str, ...], as_json: bool) -> None:
 
 @click.command(epilog="\b\nExample:\n  forgia resume RUN")
 @runs_argument
+@click.option("--next-link", is_flag=True, hidden=True)
 @json_option
-def resume(runs: tuple[str, ...], as_json: bool) -> None:
+def resume(runs: tuple[str, ...], next_link: bool, as_json: bool) -> None:
     """Start another attempt of a sealed run; training goes on from its newest whole checkpoint."""
-    from forgia_hpc.jobs import submit
-    from forgia_hpc.jobs.track import State, find_run, status_of
+    from forgia_hpc.cli.sweep import resume_whole
+    from forgia_hpc.jobs import journal, submit
+    from forgia_hpc.jobs.find import find_run
+    from forgia_hpc.jobs.track import status_of
 
-    found = status_of([find_run(text, runs_root()) for text in _some(runs)])
+    chosen = [find_run(text, runs_root()) for text in _some(runs)]
+    wholes, chosen = _parted(chosen)
+    for one in wholes:
+        resume_whole(one, as_json=as_json)
+    if wholes and not chosen:
+        return
+    if next_link:  # asked by a running batch step, for the time after its own job
+        _tell_resumed({run.name: submit.next_link(run) for run in chosen}, as_json=as_json)
+        return
+    # before the state is asked for: of two that see the same state, one finds its number claimed
+    numbers = {run.name: journal.next_number(run) for run in chosen}
+    found = status_of(chosen)
+    _require_resumable(found)
+    started = {run.name: submit.resume(run, numbers[run.name]) for run in chosen}
+    _tell_resumed(started, as_json=as_json)
+
+
+def _parted(runs: Sequence[RunDir]) -> tuple[list[RunDir], list[RunDir]]:
+    """Part sweeps and chains from runs of one job."""
+    from forgia_hpc.jobs.submission import sealed_record
+    from forgia_hpc.jobs.track import WHOLES
+
+    wholes = [run for run in runs if sealed_record(run)["kind"] in WHOLES]
+    return wholes, [run for run in runs if run not in wholes]
+
+
+def _require_resumable(found: Sequence[Status]) -> None:
+    from forgia_hpc.jobs.standing import State
+
+    if doubtful := [entry for entry in found if entry.state is State.unknown]:
+        raise SlurmSilentError("\n".join(f"{one.run.name}: {one.why}" for one in doubtful))
     problems = [
         Problem(
             field="RUN",
@@ -154,7 +137,9 @@ def resume(runs: tuple[str, ...], as_json: bool) -> None:
     ]
     if problems:
         raise InputError(problems)
-    started = {entry.run.name: submit.resume(entry.run) for entry in found}
+
+
+def _tell_resumed(started: Mapping[str, Mapping[str, Any]], *, as_json: bool) -> None:
     if as_json:
         say_json("resume", {"runs": started})
     for name, facts in {}.items() if as_json else started.items():

@@ -44,9 +44,19 @@ def say_json(verb: str, content: dict[str, Any]) -> None:
     say(json.dumps({"format": f"forgia.{verb}/1", **content}, default=str))
 
 
+def wants_json() -> bool:
+    """Whether `--json` was said to us, and not to a program behind `--`."""
+    words = sys.argv[1:]
+    return "--json" in (words[: words.index("--")] if "--" in words else words)
+
+
 def tell_error(error: ForgiaError) -> None:
     """Print an expected error: one line a problem, or the problems as JSON where `--json` was asked."""
-    if "--json" in sys.argv[1:]:
+    if isinstance(error, InputError):
+        from forgia_hpc.config.secrets import untold
+
+        error = InputError([untold(problem) for problem in error.problems])
+    if wants_json():
         problems = (
             [problem.as_json() for problem in error.problems]
             if isinstance(error, InputError)

@@ -20,12 +20,20 @@ from forgia_hpc.cli.words import json_option, run_argument, runs_root
 @json_option
 def report(run: str, to: Path | None, as_json: bool) -> None:
     """A table here, and a self-contained page with plots, made from a run as it is now."""
-    from forgia_hpc.jobs.track import find_run, status_of
+    from forgia_hpc.jobs.find import find_run
+    from forgia_hpc.jobs.track import status_of
     from forgia_hpc.report.page import write_report
     from forgia_hpc.report.terminal import show_run
 
     found = find_run(run, runs_root())
     status = status_of([found])[0]
+    if status.kind == "sweep":
+        from forgia_hpc.cli.results import show_results
+        from forgia_hpc.sweepdir import SweepDir
+
+        form = "json" if as_json else ""
+        show_results(SweepDir(found.path), column=None, descending=False, form=form, to=to)
+        return
     page = write_report(found, to, state=status.state.value)
     if as_json:
         say_json("report", {**status.as_json(), "report": str(page)})

@@ -2,18 +2,41 @@
 
 from __future__ import annotations
 
-import sys
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from forgia_hpc.cli.agree import agree, tell_balance
 from forgia_hpc.cli.output import note, say, say_json
-from forgia_hpc.cli.words import complete_run, json_option, kind_argument, overrides_argument
+from forgia_hpc.cli.timing import timing_option
+from forgia_hpc.cli.words import (
+    complete_run,
+    json_option,
+    kind_argument,
+    overrides_argument,
+    program_after,
+)
 from forgia_hpc.schema.job import Kind
+from forgia_hpc.stopwatch import lap
 
 if TYPE_CHECKING:
     from forgia_hpc.jobs.package import Plan, Sealed
     from forgia_hpc.jobs.plan import Wish
+
+
+@dataclass(frozen=True, kw_only=True)
+class Asked:
+    """The options of `forgia submit`."""
+
+    dry_run: bool
+    yes: bool
+    waits: bool
+    after: str | None
+    debug: bool
+    force: bool
+    as_json: bool
+
 
 _RUN_HELP = """\b
 Examples:
@@ -25,20 +48,12 @@ Examples:
 
 _SUBMIT_HELP = """\b
 Examples:
-  forgia submit train cluster=leonardo_booster resources.nodes=4 --dry-run
+  forgia submit train cluster=leonardo_booster resources.nodes=4 --debug --dry-run
   forgia submit train cluster=dev data=consortium resources.nodes=2 --wait
   forgia submit evaluate evaluate.run=RUN cluster=dev
   forgia submit train data=refinery --after RUN
+  forgia submit chain chain=nightly.yaml cluster=dev train:train.steps=500
   forgia submit command command.source=. -- python train.py --lr 1e-3"""
-
-
-def _split(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
-    """Part the overrides from the program after `--`."""
-    raw = sys.argv[1:]
-    if "--" not in raw:
-        return list(words), []
-    program = raw[raw.index("--") + 1 :]
-    return list(words[: len(words) - len(program)]), program
 
 
 @click.command(epilog=_RUN_HELP)
@@ -54,7 +69,7 @@ def run(kind: str, overrides: tuple[str, ...], as_json: bool) -> None:
     from forgia_hpc.jobs.plan import Wish
     from forgia_hpc.jobs.submit import submit_job
 
-    own, argv = _split(overrides)
+    own, argv = program_after(overrides)
     plan = _plan(Wish(kind=Kind(kind), verb="run", overrides=own, argv=argv))
     sealed, _ = submit_job(plan, detached=False)
     _tell_sealed(sealed)
@@ -66,57 +81,69 @@ def run(kind: str, overrides: tuple[str, ...], as_json: bool) -> None:
 @kind_argument
 @overrides_argument
 @click.option("--dry-run", is_flag=True, help="Check, price and print the script; submit nothing.")
-@click.option("--yes", is_flag=True, help="Don't ask about the price.")
+@click.option("--yes", is_flag=True, help="Don't ask about price and month's share.")
 @click.option("--wait", "waits", is_flag=True, help="Watch it to its end, as `run` does.")
 @click.option(
     "--after", metavar="RUN", shell_complete=complete_run, help="Start when RUN has completed."
 )
 @click.option("--debug", is_flag=True, help="In the cluster's debug QOS, cut to its walltime.")
+@click.option("--force", is_flag=True, help="Submit what would pend for ever, or leaves GPUs idle.")
+@timing_option
 @json_option
-def submit(
-    kind: str,
-    overrides: tuple[str, ...],
-    dry_run: bool,
-    yes: bool,
-    waits: bool,
-    after: str | None,
-    debug: bool,
-    as_json: bool,
-) -> None:
+def submit(kind: str, overrides: tuple[str, ...], **flags: Any) -> None:
     """Check, seal and submit a job."""
-    from forgia_hpc.jobs.plan import Wish
-    from forgia_hpc.jobs.submit import submit_job
+    asked = Asked(**flags)
+    own, argv = program_after(overrides)
+    if kind == Kind.chain.value:
+        from forgia_hpc.cli.chain import submit_chain
 
-    own, argv = _split(overrides)
-    plan = _plan(
-        Wish(kind=Kind(kind), overrides=own, argv=argv, after=after, debug=debug, dry=dry_run)
-    )
-    if dry_run:
-        _tell_dry(plan, as_json=as_json)
+        submit_chain(own, dry=asked.dry_run, yes=asked.yes, as_json=asked.as_json)
         return
-    _agree(plan, yes=yes or as_json)
-    sealed, facts = submit_job(plan)
+    from forgia_hpc.cli.foresee import tell_old_limits_once, told_verdict
+
+    with lap("import"):
+        from forgia_hpc.jobs.plan import Wish
+        from forgia_hpc.jobs.submit import submit_job
+
+    wish = Wish(
+        kind=Kind(kind),
+        overrides=own,
+        argv=argv,
+        after=asked.after,
+        debug=asked.debug,
+        force=asked.force,
+        dry=asked.dry_run,
+    )
+    plan = _plan(wish)
+    verdict = told_verdict(plan, force=asked.force, silent=asked.as_json)
+    if asked.dry_run:
+        _tell_dry(plan, verdict, as_json=asked.as_json)
+        return
+    tell_old_limits_once(plan)
+    payer = agree(plan, yes=asked.yes, silent=asked.as_json)
+    sealed, facts = submit_job(plan, payer=payer)
     _tell_sealed(sealed)
-    if waits:
+    if asked.waits:
         from forgia_hpc.cli.watch import finish, watch
 
-        finish(watch(sealed.run), "submit", as_json=as_json)
-        return
-    number = facts.get("job_id") or facts.get("pid")
-    if as_json:
-        say_json(
-            "submit",
-            {
-                "run": sealed.run.name,
-                "path": str(sealed.run.path),
-                "digest": sealed.digest,
-                "cluster": plan.cluster.name,
-                **facts,
-            },
-        )
+        finish(watch(sealed.run), "submit", as_json=asked.as_json)
+    elif asked.as_json:
+        _say_submitted(plan, sealed, {"verdict": verdict, **facts})
     else:
+        number = facts.get("job_id") or facts.get("pid")
         say(f"{sealed.run.name}  {'job' if 'job_id' in facts else 'process'} {number}")
         note(f"follow it: forgia logs -f {sealed.run.name}")
+
+
+def _say_submitted(plan: Plan, sealed: Sealed, facts: dict[str, Any]) -> None:
+    told = {
+        "run": sealed.run.name,
+        "path": str(sealed.run.path),
+        "digest": sealed.digest,
+        "cluster": plan.cluster.name,
+        "warnings": [one.as_json() for one in plan.warnings],
+    }
+    say_json("submit", {**told, **facts})
 
 
 def _plan(wish: Wish) -> Plan:
@@ -126,19 +153,16 @@ def _plan(wish: Wish) -> Plan:
 
 
 def _price_line(plan: Plan) -> str | None:
-    from forgia_hpc.jobs.plan import price
+    from forgia_hpc.slurm.accounting import price
 
-    parts = price(plan.job, plan.cluster)
-    if parts is None:
-        return None
-    first, *rest = (f"{amount:g} {unit}" for unit, amount in parts.items())
-    return f"may cost up to {first} ({', '.join(rest)})"
+    asked = price(plan.job.resources, plan.cluster)
+    return None if asked is None else f"may cost up to {asked}"
 
 
-def _tell_dry(plan: Plan, *, as_json: bool) -> None:
-    """Print the verdict, the price and the very text that would be submitted."""
+def _tell_dry(plan: Plan, verdict: dict[str, Any] | None, *, as_json: bool) -> None:
+    """Print the price and the very text that would be submitted."""
     from forgia_hpc.jobs.package import job_digest
-    from forgia_hpc.jobs.plan import price
+    from forgia_hpc.slurm.accounting import price
     from forgia_hpc.slurm.cluster import is_here
     from forgia_hpc.slurm.executor import render
 
@@ -146,9 +170,10 @@ def _tell_dry(plan: Plan, *, as_json: bool) -> None:
     text = render(plan.request(digest)) if plan.cluster.slurm else ""
     if as_json:
         content: dict[str, Any] = {
-            "verdict": "accepted",
+            "verdict": verdict,
+            "warnings": [one.as_json() for one in plan.warnings],
             "digest": digest,
-            "price": price(plan.job, plan.cluster),
+            "price": asked.parts if (asked := price(plan.job.resources, plan.cluster)) else None,
             "sbatch": text,
         }
         say_json(
@@ -159,22 +184,14 @@ def _tell_dry(plan: Plan, *, as_json: bool) -> None:
     resources = plan.job.resources
     shape = f"{resources.nodes} node(s), {resources.world_size} rank(s), {resources.walltime}"
     note(f"{plan.job.kind.value} on {plan.cluster.title}: {shape}")
-    note(f"accepted; {_price_line(plan) or 'nothing is billed'}; job digest {digest[:12]}")
-    if not is_here(plan.cluster):
-        note("not checked here: live limits, balance and account; this machine is not the cluster")
+    note(f"{_price_line(plan) or 'nothing is billed'}; job digest {digest[:12]}")
+    if is_here(plan.cluster):
+        tell_balance(plan)
+    else:
+        note("not checked here: balance and account")
         for line in plan.unchecked:
             note(f"not checked here: {line}")
     say(text or "no script: the batch step starts as a process of this machine")
-
-
-def _agree(plan: Plan, *, yes: bool) -> None:
-    line = _price_line(plan)
-    if line is None:
-        return
-    if not yes and sys.stdin.isatty():
-        click.confirm(f"{line}. Submit?", abort=True, err=True)
-    else:
-        note(line)
 
 
 def _tell_sealed(sealed: Sealed) -> None:

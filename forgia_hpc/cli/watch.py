@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import click
 from rich.progress import (
     BarColumn,
     MofNCompleteColumn,
@@ -21,8 +22,10 @@ from rich.progress import (
 
 from forgia_hpc.cli.output import console, note, say, say_json
 from forgia_hpc.errors import ExitCode, JobFailedError, refused_by_system
-from forgia_hpc.jobs.submit import ask_to_stop, reap
-from forgia_hpc.jobs.track import State, Status, status_of
+from forgia_hpc.jobs.local import reap
+from forgia_hpc.jobs.standing import State, Status
+from forgia_hpc.jobs.submit import ask_to_stop
+from forgia_hpc.jobs.track import status_of
 from forgia_hpc.metrics import parsed
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.schema.load import load_job
@@ -50,6 +53,36 @@ class Tail:
             self.offset = opened.tell()
         *lines, self.rest = text.split("\n")
         return [row for line in lines if (row := parsed(line))]
+
+
+@dataclass
+class Pulse:
+    """A sign of life beside the logs of a run: ranks that train or judge write figures, not lines."""
+
+    run: RunDir
+    tail: Tail
+    of: dict[str, int]
+    said: str = ""
+    told: float = 0.0
+    last: dict[str, Any] | None = None  # read and not yet told
+
+    @classmethod
+    def begin(cls, run: RunDir) -> Pulse:
+        """Follow a run from now on: of the rows that stand already only the last is told."""
+        return cls(run, Tail(run), planned(run))
+
+    def beat(self, status: Status) -> None:
+        """Say what the run waits for when that changes, and where it is every few seconds and at its end."""
+        self.last = next(reversed(self.tail.rows()), self.last)
+        if self.last is None:
+            words = "" if status.ended else waits_for(self.run, status)
+            due = words != self.said
+        else:
+            words = line_of(self.last, self.of)
+            due = status.ended or time.monotonic() - self.told > ASK_EVERY_S
+        if words and due:
+            self.said, self.told, self.last = words, time.monotonic(), None
+            note(words)
 
 
 @dataclass
@@ -107,9 +140,13 @@ def watch(run: RunDir) -> Status:
         raise KeyboardInterrupt from None
 
 
-def _follow(run: RunDir) -> Status:
+def planned(run: RunDir) -> dict[str, int]:
+    """Return how many steps each phase will have, where the config tells."""
     job = load_job(run.config)
-    of = {"train": job.train.steps} if hasattr(job, "train") else {}
+    return {"train": job.train.steps} if hasattr(job, "train") else {}
+
+
+def _follow(run: RunDir) -> Status:
     columns = [
         SpinnerColumn(),
         TextColumn("{task.description}", markup=False),
@@ -121,7 +158,7 @@ def _follow(run: RunDir) -> Status:
     with Progress(
         *columns, console=console(stderr=True), disable=not sys.stderr.isatty(), transient=True
     ) as progress:
-        return _loop(run, Picture(progress, of))
+        return _loop(run, Picture(progress, planned(run)))
 
 
 def _loop(run: RunDir, picture: Picture) -> Status:
@@ -132,9 +169,9 @@ def _loop(run: RunDir, picture: Picture) -> Status:
             picture.show(row)
             if not sys.stderr.isatty() and time.monotonic() - told > LINE_EVERY_S:
                 told = time.monotonic()
-                note(_line(row, picture.of))
+                note(line_of(row, picture.of))
         if not picture.bars:
-            picture.begin(_words(run, status))
+            picture.begin(waits_for(run, status))
         time.sleep(POLL_S)
         patience = ASK_EVERY_S if status.cluster != "local" else POLL_S
         if time.monotonic() - asked > patience:
@@ -145,14 +182,16 @@ def _loop(run: RunDir, picture: Picture) -> Status:
     return status
 
 
-def _words(run: RunDir, status: Status) -> str:
+def waits_for(run: RunDir, status: Status) -> str:
+    """Return what a run waits for before its first metric."""
     if status.state is State.pending:
         return f"pending: {status.why or 'no reason given yet'}"
     started = run.events("seal_checked")
     return "starting the ranks" if started else status.state.value
 
 
-def _line(row: dict[str, Any], of: dict[str, int]) -> str:
+def line_of(row: dict[str, Any], of: dict[str, int]) -> str:
+    """Return one row of metrics as a line for people."""
     phase = row.get("phase", "train")
     total = row.get("of") or of.get(phase) or "?"
     loss = f", loss {row['loss']:.4f}" if isinstance(row.get("loss"), int | float) else ""
@@ -192,8 +231,11 @@ def finish(status: Status, verb: str, *, as_json: bool) -> None:
         tell(status)
         if page:
             say(f"report: {page}")
-    if status.exit_code is not ExitCode.OK:
-        raise EndedBadlyError(status)
+    if status.exit_code is ExitCode.OK:
+        return
+    if as_json:  # it is said already, and a script reads one object
+        raise click.exceptions.Exit(int(status.exit_code))
+    raise EndedBadlyError(status)
 
 
 class EndedBadlyError(JobFailedError):

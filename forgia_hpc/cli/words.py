@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from forgia_hpc.schema.job import Kind
 
 def runs_root() -> Path:
     """Return the directory of the runs: $FORGIA_RUNS, else this person's, else the machine's."""
-    from forgia_hpc.jobs.plan import roots
+    from forgia_hpc.jobs.roots import roots
 
     return roots()[0]
 
@@ -65,6 +66,15 @@ def overrides_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.argument(
         "overrides", nargs=-1, metavar="[KEY=VALUE]...", shell_complete=complete_override
     )(command)
+
+
+def program_after(words: tuple[str, ...]) -> tuple[list[str], list[str]]:
+    """Part the overrides from the program after `--`."""
+    raw = sys.argv[1:]
+    if "--" not in raw:
+        return list(words), []
+    program = raw[raw.index("--") + 1 :]
+    return list(words[: len(words) - len(program)]), program
 
 
 def run_argument(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -9,7 +9,9 @@ import time
 from typing import TYPE_CHECKING, Any
 
 from forgia_hpc.errors import JobFailedError, StoppedError
-from forgia_hpc.rundir import RunDir
+from forgia_hpc.rundir import RunDir, read_json
+from forgia_hpc.runtime.container import sealed_container
+from forgia_hpc.runtime.rendezvous import publish, wait_for
 from forgia_hpc.schema.job import CommandJob
 
 if TYPE_CHECKING:
@@ -23,35 +25,48 @@ GRACE_S = 20  # seconds between SIGTERM and SIGKILL to the program's process gro
 def command(job: CommandJob, run: RunDir, world: World, stop: StopFlag) -> dict[str, Any]:
     """Run `job.command.argv` as this rank and return its exit code and seconds.
 
-    The program sees RANK, WORLD_SIZE, LOCAL_RANK, and FORGIA_OUTPUT for what it leaves.
+    The program sees RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT, as torch's
+    `env://` wants them, and FORGIA_OUTPUT for what it leaves.
 
     Raises:
         JobFailedError: it could not be started, or ended with another code than 0.
         StoppedError: it ended after we passed on the wish to stop.
     """
     sealed = run.code / "source"
-    environment = {
-        **os.environ,
+    folder = sealed if sealed.is_dir() else run.output
+    own = {
         "RANK": str(world.rank),
         "WORLD_SIZE": str(world.size),
         "LOCAL_RANK": str(world.local_rank),
+        "LOCAL_WORLD_SIZE": str(world.place.local_size),
         "FORGIA_OUTPUT": str(run.output),
+        # the seal of our own code is ours; the user's program imports from its own directory as ever
+        "PYTHONPATH": str(sealed) if sealed.is_dir() else "",
+        **_meeting(run, world),
         **job.command.env,
     }
-    # the seal of our own code is ours; the user's program imports from its own directory as ever
+    environment = {**os.environ, **own}
+    if hook := os.environ.get(
+        "FORGIA_AUDIT_HOOK"
+    ):  # an offline check looks into Python programs too
+        environment["PYTHONPATH"] = os.pathsep.join([hook, environment["PYTHONPATH"]])
     environment.pop("PYTHONSAFEPATH", None)
-    environment["PYTHONPATH"] = str(sealed) if sealed.is_dir() else ""
+    argv = job.command.argv
+    container = sealed_container(read_json(run.manifest)["start"])
+    if container:
+        argv = container.wrap(argv, cwd=folder)
+        environment = container.passed(environment, own)
     started = time.monotonic()
     try:
         process = subprocess.Popen(
-            job.command.argv,
-            cwd=sealed if sealed.is_dir() else run.output,
+            argv,
+            cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
             start_new_session=True,
         )
     except OSError as error:
-        raise JobFailedError(f"{job.command.argv[0]} did not start: {error.strerror}") from error
+        raise JobFailedError(f"{argv[0]} did not start: {error.strerror}") from error
     asked = _wait(process, stop)
     code = process.returncode
     if asked and code != 0:
@@ -59,6 +74,18 @@ def command(job: CommandJob, run: RunDir, world: World, stop: StopFlag) -> dict[
     if code:
         raise JobFailedError(f"{job.command.argv[0]} ended with {_spoken(code)}")
     return {"exit_code": code, "seconds": round(time.monotonic() - started, 3)}
+
+
+def _meeting(run: RunDir, world: World) -> dict[str, str]:
+    """Return where the programs of all ranks may meet; torchrun has said so already."""
+    if world.size == 1 or "MASTER_ADDR" in os.environ:
+        return {}
+    if world.is_root:
+        meeting, bound = publish(run, world.place, "programs-")
+        bound.close()
+    else:
+        meeting = wait_for(run, world.place, "programs-")
+    return {"MASTER_ADDR": meeting.address, "MASTER_PORT": str(meeting.port)}
 
 
 def _wait(process: subprocess.Popen[bytes], stop: StopFlag) -> bool:

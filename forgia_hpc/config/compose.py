@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Sequence
-from pathlib import Path
+import contextlib
+import functools
+import re
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
-import yaml
 from hydra import compose, initialize_config_dir
+from hydra.core.config_loader import ConfigLoader
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.global_hydra import GlobalHydra
@@ -16,14 +17,20 @@ from hydra.core.override_parser.types import Quote, QuotedString
 from hydra.core.plugins import Plugins
 from hydra.errors import HydraException
 from hydra.plugins.search_path_plugin import SearchPathPlugin
-from omegaconf import DictConfig, OmegaConf
+from omegaconf import DictConfig, ListConfig, Node, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from forgia_hpc import sources
-from forgia_hpc.config.groups import groups
-from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.config.defaults import user_defaults
+from forgia_hpc.config.groups import groups, keys
+from forgia_hpc.errors import InputError, Problem, nearest
 from forgia_hpc.schema.job import JOBS, Job, Kind
+from forgia_hpc.schema.load import config_text, plain
 
+# what programs are told: `${HOME}` in it is theirs, and names no key of ours
+LITERAL = {Kind.command: ("command.argv", "command.env"), Kind.chain: ("chain.members",)}
+_NAMED = re.compile(r"(\\*)\$\{")
+_WORD = re.compile(r"(command\.env\.\w+)=([\w.+-]+)")
 FREE = ("model.options.", "model.options=", "command.env.", "command.env=")
 
 
@@ -36,48 +43,13 @@ class UserRoots(SearchPathPlugin):
             search_path.append("forgia_path", f"file://{folder}")
 
 
-def _register() -> None:
+@functools.cache
+def _register(kind: Kind | None) -> None:
+    """Tell Hydra of our schema, once: all of them cost 0.1 s, and a job has one."""
     Plugins.instance().register(UserRoots)
     store = ConfigStore.instance()
-    for kind, job in JOBS.items():
-        store.store(name=f"job_{kind.value}", node=job)
-
-
-def user_defaults() -> dict[str, Any]:
-    """Return ~/.config/forgia/config.yaml: cluster, account and the roots of this person.
-
-    Raises:
-        InputError: the file can't be read, or every key that is unknown or no text.
-    """
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - Path's raises without a home
-    path = Path(home) / "forgia" / "config.yaml"
-    try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
-    except FileNotFoundError:
-        return {}
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        reason = " ".join(str(error).split())
-        raise InputError(_settings_problem("config.yaml", reason, "readable YAML", path)) from error
-    if not isinstance(content, dict):
-        raise InputError(_settings_problem("config.yaml", content, "a mapping is needed", path))
-    known = ("cluster", "account", "runs", "data", "mail")
-    problems = [
-        _settings_problem(str(key), value, f"known are {', '.join(known)}", path)
-        for key, value in content.items()
-        if key not in known
-    ]
-    problems += [
-        _settings_problem(key, content[key], "a text is needed", path)
-        for key in known
-        if not isinstance(content.get(key, ""), str)
-    ]
-    if problems:
-        raise InputError(problems)
-    return content
-
-
-def _settings_problem(field: str, got: object, limit: str, path: Path) -> Problem:
-    return Problem(field=field, got=got, limit=limit, where=str(path), fix="mend this file")
+    if kind is not None:
+        store.store(name=f"job_{kind.value}", node=JOBS[kind])
 
 
 def compose_job(kind: Kind, overrides: Sequence[str]) -> Job:
@@ -86,15 +58,45 @@ def compose_job(kind: Kind, overrides: Sequence[str]) -> Job:
     Raises:
         InputError: every override and value that does not fit, all at once.
     """
-    _register()
+    config = compose_config(kind, overrides)
+    try:
+        problems = _invalid(config, "")
+        if problems:
+            raise InputError(problems)
+        return cast("Job", OmegaConf.to_object(config))
+    except OmegaConfBaseException as error:  # an interpolation that gives another type, or nothing
+        # what it gave is not told: it may be a token out of the environment
+        limit = str(error).partition("\n")[0].partition(": Value ")[0]
+        raise InputError(
+            Problem(field=str(error.full_key), got="${…}", limit=limit, fix="forgia config show")
+        ) from error
+
+
+def compose_config(kind: Kind, overrides: Sequence[str]) -> DictConfig:
+    """Return the typed config before its sections check themselves.
+
+    Raises:
+        InputError: every override that does not fit its type or has no key.
+    """
     defaults = user_defaults()
     own = [f"cluster={_quoted(defaults['cluster'])}"] if "cluster" in defaults else []
     own += [f"resources.account={_quoted(defaults['account'])}"] if "account" in defaults else []
     config = _composed(kind, [*own, *overrides])
-    problems = _invalid(config, "")
-    if problems:
-        raise InputError(problems)
-    return cast("Job", OmegaConf.to_object(config))
+    for path in LITERAL.get(kind, ()):
+        _literally(OmegaConf.select(config, path, throw_on_resolution_failure=False))
+    return config
+
+
+def _literally(node: Any) -> None:
+    """Escape every `${` below a node in place: OmegaConf then reads the very text that was written."""
+    if isinstance(node, DictConfig):
+        for key in node:
+            _literally(node._get_node(key))
+    elif isinstance(node, ListConfig):
+        for number in range(len(node)):
+            _literally(node._get_node(number))
+    elif isinstance(node, Node) and isinstance(text := node._value(), str):
+        node._set_value(_NAMED.sub(r"\1\1\\${", text))
 
 
 def _quoted(text: str) -> str:
@@ -103,11 +105,19 @@ def _quoted(text: str) -> str:
     return quoted
 
 
-def _composed(kind: Kind, overrides: Sequence[str]) -> DictConfig:
+@contextlib.contextmanager
+def hydra_here(kind: Kind | None = None) -> Iterator[ConfigLoader]:
+    """Let Hydra read our configs/ and those of $FORGIA_PATH for as long as the block runs."""
+    _register(kind)
     GlobalHydra.instance().clear()
     with initialize_config_dir(str(sources.shipped("configs")), version_base="1.3"):
+        yield GlobalHydra.instance().config_loader()
+
+
+def _composed(kind: Kind, overrides: Sequence[str]) -> DictConfig:
+    with hydra_here(kind):
         try:
-            return compose(kind.value, [_free(text) for text in overrides])
+            return compose(kind.value, [freed(text) for text in overrides])
         except (HydraException, OmegaConfBaseException, InputError, ValueError) as error:
             raise InputError(_each(kind, overrides, error)) from error
 
@@ -120,16 +130,20 @@ def _each(kind: Kind, overrides: Sequence[str], error: Exception) -> list[Proble
     for text in overrides:
         rest = [] if text in chosen else chosen
         try:
-            compose(kind.value, [_free(each) for each in (*rest, text)])
+            compose(kind.value, [freed(each) for each in (*rest, text)])
         except InputError as found:
             problems += found.problems
         except (HydraException, OmegaConfBaseException, ValueError) as found:
-            problems.append(_explained(text, found, kind))
-    return problems or [_explained(" ".join(overrides), error, kind)]
+            problems.append(explained(text, found, kind))
+    return problems or [explained(" ".join(overrides), error, kind)]
 
 
-def _free(text: str) -> str:
-    """Let the keys of a free mapping be new: Hydra would ask for a `+` that the schema has no reason for."""
+def freed(text: str) -> str:
+    """Let the keys of a free mapping be new: Hydra would ask for a `+` that the schema has no reason for.
+
+    A program's variable is a text: Hydra would read `1e-3` and `true` and write 0.001 and True.
+    """
+    text = _WORD.sub(r"\1='\2'", text) if _WORD.fullmatch(text) else text
     return f"++{text}" if text.startswith(FREE) else text
 
 
@@ -141,28 +155,26 @@ def _chosen(text: str) -> str:
     return text.partition("=")[2]
 
 
-def _explained(text: str, error: Exception, kind: Kind) -> Problem:
-    """Turn Hydra's error into field, value, limit, place and mend."""
+def explained(text: str, error: Exception, kind: Kind | None) -> Problem:
+    """Turn Hydra's error into field, value, limit, place and mend; `kind` is None before one is known."""
     field, value = _key(text), _chosen(text)
-    options = groups(kind).get(field)
+    options = groups(kind).get(field) if kind else None
+    config = f"configs/{kind.value}.yaml" if kind else ""
+    shown = f"forgia config show {kind.value}" if kind else "forgia config show"
     said = str(error.__cause__ or error).strip().splitlines()[0]
     if options and value not in options:
-        limit, fix = (
-            f"one of {', '.join(options)}",
-            f"add configs/{field}/{value}.yaml to a root of $FORGIA_PATH",
-        )
+        own = f"or add configs/{field}/{value}.yaml to a root of $FORGIA_PATH"
+        limit, fix = f"one of {', '.join(options)}", nearest(value, options, own)
     elif "=" not in text:
         limit, fix = "an override is key=value", "see forgia config show"
     elif "Lexer" in said or "mismatched input" in said or "no viable alternative" in said:
         limit = f"not in Hydra's grammar ({said})"
         fix = f"""put quotes around the value: '{field}="…"'"""
     elif "not in" in said or ("Could not override" in str(error) and "Key" in str(error)):
-        limit, fix = "no such key", f"forgia config show {kind.value}"
+        limit, fix = "no such key", nearest(field, keys(kind) if kind else (), shown)
     else:
-        limit, fix = said, f"forgia config show {kind.value}"
-    return Problem(
-        field=field, got=value or text, limit=limit, where=f"configs/{kind.value}.yaml", fix=fix
-    )
+        limit, fix = said, shown
+    return Problem(field=field, got=value or text, limit=limit, where=config, fix=fix)
 
 
 def _invalid(config: DictConfig, at: str) -> list[Problem]:
@@ -200,4 +212,4 @@ def _invalid(config: DictConfig, at: str) -> list[Problem]:
 
 def as_yaml(job: Job) -> str:
     """Return the complete config as the run directory keeps it."""
-    return OmegaConf.to_yaml(OmegaConf.structured(job), resolve=True)
+    return config_text(plain(job))

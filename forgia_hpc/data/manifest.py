@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,6 +22,7 @@ from forgia_hpc.errors import InputError, Problem, SealBrokenError
 FORMAT = "forgia.dataset/1"
 GRANT_FORMAT = "forgia.grant/1"
 MANIFEST, INDEX, CARD, SHARDS = "manifest.json", "index.pack", "card.yaml", "shards"
+_NAME = re.compile(r"\w[\w.@+-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -151,7 +153,7 @@ def manifest_from(content: dict[str, Any], directory: Path) -> Manifest:
         if content["format"] != FORMAT:
             raise SealBrokenError(f"{directory}: format {content['format']!r}, known: {FORMAT}")
         return Manifest(
-            name=content["name"],
+            name=_named(content["name"]),
             contributor=content["contributor"],
             version=version_of(content),
             directory=directory,
@@ -168,6 +170,13 @@ def manifest_from(content: dict[str, Any], directory: Path) -> Manifest:
     except (LookupError, TypeError, ValueError) as error:
         reason = f"{type(error).__name__}: {error}"
         raise SealBrokenError(f"{directory}: broken manifest ({reason})") from error
+
+
+def _named(name: str) -> str:
+    """Return the name, which becomes a directory's: `../escaped` once left the data root."""
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"name {name!r} is not one word")
+    return name
 
 
 def _inside(entry: dict[str, Any]) -> dict[str, Any]:

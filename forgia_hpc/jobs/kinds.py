@@ -4,40 +4,43 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
 
 from forgia_hpc import sources
 from forgia_hpc.errors import InputError, Problem
-from forgia_hpc.jobs.package import code_sources
-from forgia_hpc.jobs.track import find_run
+from forgia_hpc.jobs.code import code_sources
+from forgia_hpc.jobs.find import find_run
 from forgia_hpc.models.names import check_name
 from forgia_hpc.schema.job import CommandJob, EvaluateJob, Job, PrepareJob, TrainJob
 
 
-def complete_kind(job: Job, argv: Sequence[str], runs: Path) -> list[Problem]:
-    """Complete and check what only one KIND has."""
+def complete_kind(
+    job: Job, argv: Sequence[str], runs: Path, *, coming: Collection[str] = ()
+) -> list[Problem]:
+    """Complete and check what only one KIND has. `coming`: paths of runs that are not there yet."""
     if isinstance(job, CommandJob):
-        job.command.argv = [*job.command.argv, *argv]
-        if not job.command.argv:
-            return [
-                Problem(
-                    field="command.argv",
-                    got=[],
-                    limit="a program is needed",
-                    fix="forgia submit command -- python train.py",
-                )
-            ]
-    elif argv:
+        return _program(job, argv)
+    if argv:
         return [Problem(field="--", got=" ".join(argv), limit="only a command job takes a program")]
     if isinstance(job, PrepareJob):
         return _prepare(job)
     if isinstance(job, TrainJob):
         return _family(job)
     if isinstance(job, EvaluateJob):
-        return _trained(job, runs)
-    return []
+        return [] if job.evaluate.run in coming else _trained(job, runs)
+    limit, fix = "a chain is many jobs", "forgia submit chain chain=…"
+    return [Problem(field="KIND", got=job.kind.value, limit=limit, fix=fix)]
+
+
+def _program(job: CommandJob, argv: Sequence[str]) -> list[Problem]:
+    """Add the words after `--` to the program."""
+    job.command.argv = [*job.command.argv, *argv]
+    if job.command.argv:
+        return []
+    fix = "forgia submit command -- python train.py"
+    return [Problem(field="command.argv", got=[], limit="a program is needed", fix=fix)]
 
 
 def _family(job: TrainJob) -> list[Problem]:

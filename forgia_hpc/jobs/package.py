@@ -4,27 +4,67 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import yaml
 
 import forgia_hpc
-from forgia_hpc import provenance, sources
+from forgia_hpc import provenance
 from forgia_hpc.config.compose import as_yaml
+from forgia_hpc.config.defaults import user_defaults
 from forgia_hpc.digest import digest_of, sha256_file, sha256_text
-from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.errors import Problem
+from forgia_hpc.jobs.code import code_sources, copy_code, gather_code
 from forgia_hpc.rundir import FORMAT, RunDir, json_text, new_name, write_json, write_text
-from forgia_hpc.schema.job import CommandJob, Job, Launch
+from forgia_hpc.runtime.container import Container
+from forgia_hpc.schema.job import Job, Launch
 from forgia_hpc.slurm.executor import render
 from forgia_hpc.slurm.profile import Cluster
-from forgia_hpc.slurm.request import SbatchRequest, sbatch_request
+from forgia_hpc.slurm.request import BatchStep, SbatchRequest, sbatch_request
+from forgia_hpc.stopwatch import lap
 
+_DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as quick
 DIGEST = "0" * 64  # stands in the script for the job digest, which is taken over the script too
+
+
+class Sealable(Protocol):
+    """What can be sealed into a run directory: a job, or a sweep of many."""
+
+    @property
+    def run(self) -> RunDir:
+        """The run directory to be."""
+
+    @property
+    def cluster(self) -> Cluster:
+        """Where it is to run."""
+
+    @property
+    def container(self) -> Container | None:
+        """The image that the ranks run in."""
+
+    @property
+    def words(self) -> tuple[str, ...]:
+        """The command line that asks for this again."""
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """What is copied, by its place under code/."""
+
+    def texts(self) -> dict[str, str]:
+        """Return the text files of the seal by their place."""
+
+    def scripts(self, digest: str) -> dict[str, str]:
+        """Return the batch scripts by their place, in the order of their names."""
+
+    def start(self) -> dict[str, Any]:
+        """Return what the batch step needs to start the ranks."""
+
+    def record(self) -> dict[str, Any]:
+        """Return what belongs to this one run: it is in no digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,18 +78,50 @@ class Plan:
         str, Any
     ]  # inputs/manifest.json and inputs/grant.json; empty where a job reads no dataset
     launch: Launch
+    container: Container | None = None  # the image that the ranks run in
+    allocation: str | None = (
+        None  # the job of the shell that runs it, which Slurm need not be asked for
+    )
     dependency: str | None = None  # Slurm's word for what this job waits for
     unchecked: tuple[str, ...] = ()  # what this machine could not check
     words: tuple[str, ...] = ()  # the command line that asks for this again
+    chosen: str = ""  # which partition or QOS was chosen, and why
+    warnings: tuple[Problem, ...] = ()  # what will run, but wastes hours or loses files
+    member_of: tuple[str, str] | None = None  # the chain's run, and the name in it
+
+    @property
+    def sources(self) -> dict[str, Path]:
+        """What is copied, by its place under code/."""
+        return code_sources(self.job)
+
+    def texts(self) -> dict[str, str]:
+        """Return the text files of the seal by their place: the config and the inputs."""
+        return {
+            "config.yaml": as_yaml(self.job),
+            **input_texts(self.cluster, self.data, "inputs"),
+        }
+
+    def scripts(self, digest: str) -> dict[str, str]:
+        """Return the batch scripts by their place; none without Slurm."""
+        return {"job.sbatch": render(self.request(digest))} if self.cluster.slurm else {}
+
+    def start(self) -> dict[str, Any]:
+        """Return what the batch step needs to start the ranks."""
+        return start_facts(self.job, self.cluster, self.launch)
+
+    def record(self) -> dict[str, Any]:
+        """Return what belongs to this one run: it is in no digest."""
+        own = {"slurm": False, "allocation": self.allocation} if self.allocation else {}
+        chain = dict(zip(("chain", "member"), self.member_of or (), strict=False))
+        return {**record_of(self, self.job.kind.value, self.job.label), **own, **chain}
 
     def request(self, digest: str) -> SbatchRequest:
         """Return what Slurm will be asked."""
         return sbatch_request(
             self.job.resources,
             self.cluster,
+            BatchStep(python=sys.executable, digest=digest, launch=self.launch),
             run=self.run.path,
-            python=sys.executable,
-            digest=digest,
             dependency=self.dependency,
         )
 
@@ -69,70 +141,52 @@ def new_run(kind: str, root: Path) -> RunDir:
     return RunDir(root / new_name(kind))
 
 
-def code_sources(job: Job) -> dict[str, Path]:
-    """Return what is copied: place under code/ → where it is now.
-
-    Our own package, the Python code of every root in $FORGIA_PATH, and a command job's source.
-    """
-    own = {"forgia_hpc": Path(forgia_hpc.__file__).resolve().parent}
-    for root in os.environ.get("FORGIA_PATH", "").split(os.pathsep):
-        if root:
-            own |= _python_of(Path(root).resolve())
-    if isinstance(job, CommandJob) and job.command.source:
-        own["source"] = Path(job.command.source).expanduser().resolve()
-    return own
-
-
-def _python_of(root: Path) -> dict[str, Path]:
-    if not root.is_dir():
-        raise InputError(
-            Problem(field="FORGIA_PATH", got=str(root), limit="an existing directory is needed")
-        )
-    found = {}
-    for path in sorted(root.iterdir()):
-        package = path.is_dir() and (path / "__init__.py").exists()
-        if (package and path.name not in sources.FOLDERS) or path.suffix == ".py":
-            found[path.name] = path
-    return found
-
-
-def parts(plan: Plan, code: dict[str, str]) -> dict[str, Any]:
+def parts(plan: Sealable, code: dict[str, str], texts: dict[str, str]) -> dict[str, Any]:
     """Return what the job digest is taken over: equal for two submissions of the same thing.
 
     The manifest keeps exactly these parts, so that the node can take the digest again.
     """
-    script = render(plan.request(DIGEST)) if plan.cluster.slurm else ""
+    script = "".join(plan.scripts(DIGEST).values())
+    container = plan.container
     return {
-        "files": {name: sha256_text(text) for name, text in sorted(texts(plan).items())},
+        "files": {name: sha256_text(text) for name, text in sorted(texts.items())},
         "start": {
-            "launch": plan.launch.value,
-            "accelerator": plan.cluster.accelerator,
-            "slurm": plan.cluster.slurm,
-            "resources": dataclasses.asdict(plan.job.resources),
+            **plan.start(),
+            **({"container": dataclasses.asdict(container)} if container else {}),
         },
         "sbatch": provenance.script_digest(script, plan.run.path, DIGEST),
         "code": code,
-        "environment": provenance.environment(),
+        # in a container the image is the environment
+        "environment": {"image": container.sha256} if container else provenance.environment(),
     }
 
 
-def texts(plan: Plan) -> dict[str, str]:
-    """Return the text files of the seal by their place: the config and the inputs."""
-    found = {
-        "config.yaml": as_yaml(plan.job),
-        "inputs/cluster.yaml": _yaml(_cluster_facts(plan.cluster)),
+def start_facts(job: Job, cluster: Cluster, launch: Launch) -> dict[str, Any]:
+    """Return what the batch step needs to start the ranks of a job."""
+    return {
+        "launch": launch.value,
+        "accelerator": cluster.accelerator,
+        "slurm": cluster.slurm,
+        "resources": dataclasses.asdict(job.resources),
     }
-    for name, content in plan.data.items():
+
+
+def input_texts(cluster: Cluster, data: dict[str, Any], folder: str) -> dict[str, str]:
+    """Return the files of an input folder by their place: the cluster's facts, and what the job reads."""
+    found = {f"{folder}/cluster.yaml": _yaml(_cluster_facts(cluster))}
+    for name, content in data.items():
         if name == "card":
-            found["inputs/card.yaml"] = _yaml(content)
+            found[f"{folder}/card.yaml"] = _yaml(content)
         else:
-            found[f"inputs/{name}.json"] = json_text(content)
+            found[f"{folder}/{name}.json"] = json_text(content)
     return found
 
 
 def _yaml(content: object) -> str:
     """Return plain data as YAML; through JSON, so that no tuple becomes a Python tag."""
-    return yaml.safe_dump(json.loads(json.dumps(content)), sort_keys=True, allow_unicode=True)
+    plain = json.loads(json.dumps(content))
+    text: str = yaml.dump(plain, Dumper=_DUMPER, sort_keys=True, allow_unicode=True)
+    return text
 
 
 def _cluster_facts(cluster: Cluster) -> dict[str, Any]:
@@ -141,7 +195,8 @@ def _cluster_facts(cluster: Cluster) -> dict[str, Any]:
     return facts
 
 
-def seal(plan: Plan) -> Sealed:
+@lap("seal")
+def seal(plan: Sealable) -> Sealed:
     """Write the run directory. A failure or Ctrl-C half way leaves no run behind.
 
     Raises:
@@ -159,77 +214,56 @@ def seal(plan: Plan) -> Sealed:
     return sealed
 
 
-def _fill(plan: Plan, work: RunDir) -> Sealed:
+def _fill(plan: Sealable, work: RunDir) -> Sealed:
     for folder in (work.inputs, work.logs, work.checkpoints, work.output, work.path / "stop"):
         folder.mkdir()
-    left_out = _copy_code(plan.job, work.code)
-    made_of = parts(plan, provenance.tree_digests(work.code))
+    left_out = copy_code(plan.sources, work.code)
+    texts = plan.texts()
+    made_of = parts(plan, provenance.tree_digests(work.code), texts)
     digest = digest_of(made_of)
-    text = render(plan.request(digest)) if plan.cluster.slurm else ""
-    for place, content in texts(plan).items():
+    scripts = plan.scripts(digest)
+    for place, content in {**texts, **scripts}.items():
+        (work.path / place).parent.mkdir(exist_ok=True)
         write_text(work.path / place, content)
-    if text:
-        write_text(work.path / "job.sbatch", text)
     manifest = {"format": FORMAT, "digest": digest, **made_of, "left_out": left_out}
     write_json(work.manifest, manifest)
-    write_json(work.job, _record(plan))
+    write_json(work.job, plan.record())
+    text = next(iter(scripts.values()), "")
     return Sealed(run=plan.run, digest=digest, text=text, left_out=left_out)
 
 
-def _record(plan: Plan) -> dict[str, Any]:
-    """Return what belongs to this one run: it is in no digest."""
+def record_of(plan: Sealable, kind: str, label: str) -> dict[str, Any]:
+    """Return what job.json says of every run."""
+    start = plan.start()
     return {
         "format": FORMAT,
         "name": plan.run.name,
         "path": str(plan.run.path),
-        "kind": plan.job.kind.value,
+        "kind": kind,
         "cluster": plan.cluster.name,
-        "label": plan.job.label,
+        "label": label,
         "command": list(plan.words),
         "slurm": plan.cluster.slurm,
         "slurm_environment": plan.cluster.environment(),
-        "launch": plan.launch.value,
+        "launch": start["launch"],
         "accelerator": plan.cluster.accelerator,
-        "resources": dataclasses.asdict(plan.job.resources),
+        "resources": start["resources"],
         "python": sys.executable,
         "version": forgia_hpc.__version__,
+        **_told(plan.cluster),
     }
 
 
-def gather_code(job: Job) -> tuple[dict[str, Path], dict[str, str]]:
-    """Return each file of the seal by its place under code/, and what stays out and why.
-
-    Raises:
-        InputError: a source that is no directory.
-    """
-    files: dict[str, Path] = {}
-    left_out: dict[str, str] = {}
-    for name, origin in code_sources(job).items():
-        if origin.is_file() and origin.name == name:  # a module in a root of $FORGIA_PATH
-            files[name] = origin
-            continue
-        if not origin.is_dir():
-            limit = "an existing directory is needed"
-            raise InputError(Problem(field="command.source", got=str(origin), limit=limit))
-        kept, missed = provenance.files_to_seal(origin)
-        files |= {f"{name}/{path.relative_to(origin)}": path for path in kept}
-        left_out |= {f"{name}/{path}": why for path, why in missed.items()}
-    return files, left_out
+def _told(cluster: Cluster) -> dict[str, Any]:
+    """Return who is told of the end: in no digest, for it is the person's and not the job's."""
+    own = user_defaults()
+    mail = own.get("mail") if cluster.scheduler.mail is not False else None
+    return {"notify": list(own.get("notify", [])), "mail": mail}
 
 
-def _copy_code(job: Job, into: Path) -> dict[str, str]:
-    """Copy every source under `into`; return what was left out and why."""
-    files, left_out = gather_code(job)
-    for place, origin in files.items():
-        copy = into / place
-        copy.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copyfile(origin, copy)
-        copy.chmod((origin.stat().st_mode & 0o750) | 0o600)
-    return left_out
-
-
-def job_digest(plan: Plan) -> str:
+@lap("seal")
+def job_digest(plan: Sealable) -> str:
     """Return the digest that sealing this plan now would give; nothing is written."""
-    files, _ = gather_code(plan.job)
+    files, _ = gather_code(plan.sources)
     code = {place: sha256_file(origin) for place, origin in sorted(files.items())}
-    return digest_of(parts(plan, code))
+    return digest_of(parts(plan, code, plan.texts()))

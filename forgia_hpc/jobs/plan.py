@@ -5,28 +5,40 @@ from __future__ import annotations
 import dataclasses
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from forgia_hpc import sources
-from forgia_hpc.config.check import check, check_batch, complete
-from forgia_hpc.config.compose import compose_job, user_defaults
+from forgia_hpc.config.check import (
+    check,
+    check_asked,
+    check_batch,
+    check_here,
+    chosen,
+    complete,
+    warn,
+)
+from forgia_hpc.config.compose import compose_job
 from forgia_hpc.data.card import load_card
 from forgia_hpc.data.ingest.load import prepare_inputs
 from forgia_hpc.data.manifest import find_altered, find_faults, flatten, load_manifest
 from forgia_hpc.data.policy import make_grant
 from forgia_hpc.digest import sha256_file
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
+from forgia_hpc.jobs.allocation import allocation_of, check_allocation
+from forgia_hpc.jobs.container import container_of
+from forgia_hpc.jobs.find import find_run
 from forgia_hpc.jobs.kinds import complete_kind
 from forgia_hpc.jobs.package import Plan, new_run
+from forgia_hpc.jobs.roots import roots
 from forgia_hpc.jobs.submission import submitted
-from forgia_hpc.jobs.track import find_run
 from forgia_hpc.rundir import read_json
+from forgia_hpc.runtime.container import Container
 from forgia_hpc.schema.job import EvaluateJob, Job, Kind, PrepareJob, TrainJob
 from forgia_hpc.schema.resources import Resources, parse_walltime
 from forgia_hpc.slurm.cluster import is_here, load_cluster
-from forgia_hpc.slurm.profile import Cluster, Roots
+from forgia_hpc.slurm.profile import Cluster
+from forgia_hpc.stopwatch import lap
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,6 +51,8 @@ class Wish:
     argv: Sequence[str] = ()  # of a command job
     after: str | None = None
     debug: bool = False
+    force: bool = False  # submit what wastes what it pays for, or would pend for ever
+    coming: frozenset[str] = frozenset()  # runs of a chain that this one will find when it starts
     dry: bool = False  # what is missing on a machine that is not the cluster is only told
 
     @property
@@ -48,20 +62,6 @@ class Wish:
         program = ("--", *self.argv) if self.argv else ()
         flags = (*after, "--debug") if self.debug else after
         return ("forgia", self.verb, self.kind.value, *self.overrides, *flags, *program)
-
-
-def roots(cluster: Cluster | None = None) -> tuple[Path, Path]:
-    """Return the roots of runs and data: environment, then the person's file, then the profile, then here."""
-    own = user_defaults()
-    site = cluster.roots if cluster else Roots()
-    runs, data = own.get("runs") or site.runs, own.get("data") or site.data
-    return sources.runs_root(_expanded(runs)), sources.data_root(_expanded(data))
-
-
-def _expanded(path: str | None) -> str | None:
-    """Return the profile's path where this machine knows its variables, else None."""
-    known = os.path.expandvars(path) if path else None
-    return None if known is None or "$" in known else known
 
 
 def make_plan(wish: Wish) -> Plan:
@@ -75,26 +75,88 @@ def make_plan(wish: Wish) -> Plan:
     runs, data = roots(cluster)
     if wish.debug:
         job.resources = _debug(job, cluster)
-    job.resources = complete(job.resources, cluster)
-    problems = [*check(job, cluster), *check_batch(job), *complete_kind(job, wish.argv, runs)]
-    inputs, missing = _inputs(job, data, problems)
-    tolerant = wish.dry and not is_here(cluster)
-    problems += [] if tolerant else missing
-    if problems:
+    choice = chosen(job.resources, cluster)
+    found = check_job(job, cluster, wish, (runs, data))
+    allocation = allocation_of(os.environ, cluster) if wish.verb == "run" else None
+    small = check_allocation(job.resources, os.environ) if allocation else []
+    if problems := [*found.told(wish, cluster), *small]:
         raise InputError(problems)
     launch = job.launch or cluster.software.launch
     return Plan(
         job=job,
         cluster=cluster,
         run=new_run(wish.kind.value, runs),
-        data=inputs,
+        data=found.inputs,
         launch=launch,
+        container=found.container,
+        allocation=allocation,
         dependency=_dependency(wish, cluster, runs),
         words=wish.words,
-        unchecked=tuple(f"{one.field} {one.got}: {one.limit}" for one in missing),
+        chosen=choice,
+        warnings=tuple(warn(job, cluster, (runs, data))),
+        unchecked=tuple(f"{one.field} {one.got}: {one.limit}" for one in found.missing),
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Checked:
+    """What a job needs sealed beside its config, and what is wrong with it.
+
+    missing: what another machine may have, and a dry run there only tells.
+    """
+
+    inputs: dict[str, Any]
+    container: Container | None
+    problems: list[Problem]
+    missing: list[Problem]
+
+    def told(self, wish: Wish, cluster: Cluster) -> list[Problem]:
+        """Return what keeps the job from being sealed."""
+        tolerant = wish.dry and not is_here(cluster)
+        return self.problems if tolerant else [*self.problems, *self.missing]
+
+
+@lap("check")
+def check_job(
+    job: Job,
+    cluster: Cluster,
+    wish: Wish,
+    both: tuple[Path, Path],
+    known: Checked | None = None,
+) -> Checked:
+    """Complete the job's resources in place and check it.
+
+    Args:
+        job: the job.
+        cluster: where it is to run.
+        wish: what was asked.
+        both: the roots of runs and data.
+        known: of a job that reads the same: its inputs are not gathered again.
+    """
+    asked = check_asked(job, cluster)
+    job.resources = complete(job.resources, cluster)
+    kind = complete_kind(job, wish.argv, both[0], coming=wish.coming)
+    problems = [*asked, *check(job, cluster, force=wish.force), *check_batch(job), *kind]
+    problems += check_here(job, cluster, both) if is_here(cluster) else []
+    if known is not None:
+        return replace(known, problems=problems)
+    inputs, missing = _inputs(job, both[1], problems)
+    container, absent = _container(job, cluster, both)
+    return Checked(
+        inputs=inputs, container=container, problems=problems, missing=[*missing, *absent]
+    )
+
+
+def _container(
+    job: Job, cluster: Cluster, both: tuple[Path, Path]
+) -> tuple[Container | None, list[Problem]]:
+    try:
+        return container_of(job, cluster, both), []
+    except InputError as error:
+        return None, list(error.problems)
+
+
+@lap("compose")
 def _composed(wish: Wish) -> Job:
     """Return the composed job; where that fails, an unknown cluster is told along with the rest."""
     try:
@@ -129,7 +191,8 @@ def _debug(job: Job, cluster: Cluster) -> Resources:
     if found is None:
         return job.resources
     walltime = job.resources.walltime
-    if found.max_time and job.resources.walltime_seconds > (parse_walltime(found.max_time) or 0):
+    longest = parse_walltime(found.max_time or "") or 0
+    if found.max_time and (walltime is None or job.resources.walltime_seconds > longest):
         walltime = found.max_time
     return dataclasses.replace(job.resources, qos=found.name, walltime=walltime)
 
@@ -177,9 +240,9 @@ def _model_inputs(job: Job, _root: Path, problems: list[Problem]) -> dict[str, A
     if not isinstance(job, EvaluateJob) or any(p.field == "evaluate.run" for p in problems):
         return {}
     folder = Path(job.evaluate.run) / "output" / "model"
-    files = {}
-    for path in sorted(folder.iterdir()):
-        files[path.name] = sha256_file(path)
+    # of a member of a chain there is nothing yet: its door checks what its predecessor has left
+    listed = sorted(folder.iterdir()) if folder.is_dir() else []
+    files = {path.name: sha256_file(path) for path in listed}
     return {"model": {"directory": str(folder), "files": files}}
 
 
@@ -208,26 +271,3 @@ def _dependency(wish: Wish, cluster: Cluster, runs: Path) -> str | None:
     raise InputError(
         Problem(field="--after", got=before.name, limit=limit, fix=f"forgia wait {before.name}")
     )
-
-
-def price(job: Job, cluster: Cluster) -> dict[str, float] | None:
-    """Return what the job may cost at most, in core-h, node-h and GPU-h; None where nothing is billed.
-
-    elapsed hours * nodes * the node's price an hour * the largest requested share of a node
-    (the rule of `accounting:` in the profile).
-    """
-    node, asked = cluster.node_of(job.resources.partition), job.resources
-    partition = cluster.partition(asked.partition or "")
-    if node is None or not cluster.accounting.per_node_hour or (partition and partition.free):
-        return None
-    share = max(
-        (asked.ranks_per_node or 1) * (asked.cpus_per_rank or 1) / node.cpus,
-        (asked.gpus_per_node or 0) / node.gpus if node.gpus else 0.0,
-        (asked.mem_gb or 0) * 1024 / node.mem_mb,
-    )
-    node_hours = asked.walltime_seconds / 3600 * asked.nodes * min(share, 1.0)
-    billed = {
-        cluster.accounting.unit: round(node_hours * cluster.accounting.per_node_hour, 2),
-        "node-h": round(node_hours, 2),
-    }
-    return {**billed, "GPU-h": round(node_hours * node.gpus, 2)} if asked.gpus_per_node else billed

@@ -9,7 +9,17 @@ from typing import Any
 
 from forgia_hpc.errors import InputError, SealBrokenError
 from forgia_hpc.rundir import Event, RunDir, read_json
-from forgia_hpc.slurm.state import job_ids_named
+
+
+def token(run: RunDir, number: int) -> str:
+    """Return the name of the Slurm job of a run's submission; the first has the one in the sealed script."""
+    return f"forgia-{run.name}" + (f".{number}" if number > 1 else "")
+
+
+def is_ours(name: str, run: RunDir) -> bool:
+    """Whether a job of this name was submitted for the run; its id alone proves nothing."""
+    first = token(run, 1)
+    return name == first or (name.startswith(f"{first}.") and name[len(first) + 1 :].isdigit())
 
 
 def sealed_record(run: RunDir) -> dict[str, Any]:
@@ -40,7 +50,7 @@ def submitted(run: RunDir) -> dict[str, Any]:
         return told[0].facts if told else {}
     facts = started[0].facts
     if facts.get("job_id"):
-        return {"job_id": facts["job_id"], "name": f"forgia-{run.name}"}
+        return {"job_id": facts["job_id"]}
     return {"pid": facts["pid"], "host": facts["node"], "start_ticks": _ticks_of_batch(run, facts)}
 
 
@@ -90,18 +100,3 @@ def living(run: RunDir) -> list[int]:
 def _stat(pid: int) -> list[str]:
     """Return the fields of /proc/<pid>/stat after the program's name, which may hold anything."""
     return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-
-
-def reconcile(run: RunDir, environment: Mapping[str, str]) -> dict[str, Any] | None:
-    """Find a job whose id never reached us by its name, which is unique to the run, and note it.
-
-    Raises:
-        SlurmSilentError: squeue gave no answer.
-    """
-    name = f"forgia-{run.name}"
-    known = job_ids_named(name, environment)
-    if not known:
-        return None
-    facts = {"job_id": known[-1], "name": name, "reconciled": True}
-    run.event("submitted", **facts)
-    return facts

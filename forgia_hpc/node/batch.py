@@ -8,25 +8,43 @@ from __future__ import annotations
 
 import argparse
 import os
-import re
 import secrets
-import signal
 import sys
 import time
 import traceback
+from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import yaml
 
-from forgia_hpc.errors import ExitCode, ForgiaError, InputError, SealBrokenError
-from forgia_hpc.node.launch import Ranks, start
-from forgia_hpc.node.seal import check_data, check_seal, cut_shards
-from forgia_hpc.rundir import RunDir, read_json, write_text
+from forgia_hpc.errors import ExitCode, ForgiaError, SealBrokenError
+from forgia_hpc.node.deadline import Deadline, learn, own_job
+from forgia_hpc.node.door import check_door, note_outputs
+from forgia_hpc.node.last_word import last_word
+from forgia_hpc.node.launch import start
+from forgia_hpc.node.notify import notify
+from forgia_hpc.node.resubmit import act
+from forgia_hpc.node.seal import check_data, check_seal
+from forgia_hpc.node.sequel import (
+    Start,
+    Way,
+    conclude,
+    newest_step,
+    resubmit_word,
+    sentence,
+)
+from forgia_hpc.node.stall import StallWatch, threshold_s
+from forgia_hpc.node.watch import Watch
+from forgia_hpc.rundir import RunDir
+from forgia_hpc.runtime.energy import Meter
+from forgia_hpc.schema.resources import parse_walltime
+from forgia_hpc.slurm.control import job_facts
+from forgia_hpc.slurm.receipt import leave_at_end
+from forgia_hpc.sweepdir import start_of
 
-POLL_S = 0.2
-_SIGBUS = re.compile("SIGBUS|Bus error")
+_ENDINGS = {int(ExitCode.OK): "completed", int(ExitCode.STOPPED): "stopped"}
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -40,36 +58,66 @@ def main(arguments: list[str] | None = None) -> int:
     if not run.path.is_dir():
         sys.stderr.write(f"forgia: {run.path}: no such run directory; was it moved?\n")
         return ExitCode.SEAL_BROKEN
-    attempt = attempt_number(run)
-    run.event(
-        "batch_started",
-        attempt=attempt,
-        node=os.uname().nodename,
-        pid=os.getpid(),
-        job_id=os.environ.get("SLURM_JOB_ID"),
-    )
+    if too_late(run, os.environ):
+        return ExitCode.JOB_FAILED
+    begun = begin(run)
+    code, why, watch = int(ExitCode.DEFECT), "", None
     try:
         check_seal(run, asked.digest)
-        checked = check_data(run)
-        run.event("seal_checked", attempt=attempt, data_bytes=checked)
-        code, why = Watch(run, attempt).attempt()
+        run.event("seal_checked", attempt=begun.attempt, data_bytes=check_data(run))
+        check_door(run)
+        code, why, watch = _live(begun)
+        if code == ExitCode.OK:
+            note_outputs(run)
     except SealBrokenError as error:
         code, why = ExitCode.SEAL_BROKEN, str(error)
     except ForgiaError as error:
         code, why = error.exit_code, str(error)
     except BaseException as error:
+        trace = traceback.format_exc()
         run.event(
-            "batch_ended",
-            attempt=attempt,
-            exit_code=int(ExitCode.DEFECT),
-            why=repr(error),
-            trace=traceback.format_exc(),
+            "batch_ended", attempt=begun.attempt, exit_code=code, why=repr(error), trace=trace
         )
         raise
-    run.event("batch_ended", attempt=attempt, exit_code=int(code), why=why)
-    if why:
-        sys.stderr.write(f"forgia: {why}\n")
-    return int(code)
+    return _end(begun, code, why, watch)
+
+
+def too_late(run: RunDir, environment: Mapping[str, str]) -> bool:
+    """Whether this job's submission was given up as lost: another job was sent for it, and two must not run."""
+    name = environment.get("SLURM_JOB_NAME")
+    if not any(event.facts.get("name") == name for event in run.events("submission_lost")):
+        return False
+    run.event("late_job_refused", name=name, job_id=environment.get("SLURM_JOB_ID"))
+    sys.stderr.write(f"forgia: {name} was given up as lost, and another job was sent for it\n")
+    return True
+
+
+def begin(run: RunDir) -> Start:
+    """Note that an attempt begins, and what is true now."""
+    begun = Start(
+        run=run,
+        attempt=attempt_number(run),
+        restarts=int(os.environ.get("SLURM_RESTART_COUNT") or 0),
+        step=newest_step(run),
+        # a local run within an allocation must not requeue that
+        job=own_job(os.environ) if (run.path / "job.sbatch").exists() else None,
+    )
+    run.event(
+        "batch_started",
+        attempt=begun.attempt,
+        node=os.uname().nodename,
+        pid=os.getpid(),
+        job_id=os.environ.get("SLURM_JOB_ID"),
+        step=begun.step,
+        logs=_sizes(run),
+    )
+    return begun
+
+
+def _sizes(run: RunDir) -> dict[str, int]:
+    """Return how far the logs in which Slurm speaks have grown: every attempt appends to the same."""
+    paths = [run.logs / name for name in ("batch.err", "launcher.log")]
+    return {path.name: path.stat().st_size for path in paths if path.exists()}
 
 
 def attempt_number(run: RunDir) -> int:
@@ -77,111 +125,86 @@ def attempt_number(run: RunDir) -> int:
     return len(run.events("batch_started"))
 
 
-class Watch:
-    """One attempt: the ranks, and the signals that ask for a stop."""
-
-    def __init__(self, run: RunDir, attempt: int) -> None:
-        """Install the signal handlers; they only note, the loop acts."""
-        self._run = run
-        self._attempt = attempt
-        self._asked: str | None = None
-        self._told = False
-        for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
-            signal.signal(number, self._note)
-
-    def _note(self, number: int, _frame: FrameType | None) -> None:
-        self._asked = self._asked or signal.Signals(number).name
-
-    def attempt(self) -> tuple[int, str]:
-        """Start the ranks, wait for them, and return exit code and reason."""
-        facts = {**read_json(self._run.manifest)["start"], **_launch_facts(self._run)}
-        ranks = start(self._run, facts, rank_environment(facts, self._attempt))
-        try:
-            code = self._wait(ranks)
-        finally:
-            ranks.terminate()
-        return self._ending(code, ranks)
-
-    def _wait(self, ranks: Ranks) -> int:
-        while (code := ranks.poll()) is None:
-            if self._asked and not self._told:
-                self._told = True
-                flag = self._run.path / "stop" / str(self._attempt)
-                flag.parent.mkdir(exist_ok=True)
-                write_text(flag, self._asked + "\n")
-                self._run.event("stop_asked", attempt=self._attempt, signal=self._asked)
-            time.sleep(POLL_S)
-        return code
-
-    def _ending(self, code: int, ranks: Ranks) -> tuple[int, str]:
-        """Decide: our own record first, then the launcher's words."""
-        if code == 0:
-            return self._completed()
-        failed = self._facts_of("rank_failed")
-        # srun's code is the highest of all ranks: a failed rank's 3 hides behind the 6 of those it took along
-        if self._facts_of("rank_stopped") and not failed and code == ExitCode.STOPPED:
-            why = f"stopped at a step boundary ({self._asked or 'asked by a rank'})"
-            return ExitCode.STOPPED, f"{why}; it can go on: forgia resume {self._run.name}"
-        death = ranks.first_death()
-        # the rank that died first may have left no word, and those that it took along did
-        first = next((one for one in failed if death and one["rank"] == death.rank), None)
-        if death and first is None and death.how != f"Exited with exit code {ExitCode.STOPPED}":
-            where = f"rank {death.rank} on {death.node}"
-            # a shard that is cut while it is mapped ends its reader without a word
-            if _SIGBUS.search(death.how) and (cut := cut_shards(self._run)):
-                return (
-                    ExitCode.SEAL_BROKEN,
-                    f"{where}: {death.how}; cut while read: {'; '.join(cut)}",
-                )
-            return ExitCode.JOB_FAILED, f"{where}: {death.how}; see logs/rank-{death.rank}.log"
-        if failed:
-            return _code_of(first or failed[0]), _sentence(first or failed[0])
-        why = f"the ranks ended with code {code} and left no word"
-        return ExitCode.JOB_FAILED, f"{why}; logs/launcher.log ends: {ranks.last_words()}"
-
-    def _facts_of(self, what: str) -> list[dict[str, Any]]:
-        """Return the facts of this attempt's events of one word."""
-        events = self._run.events(what)
-        return [each.facts for each in events if each.facts.get("attempt") == self._attempt]
-
-    def _completed(self) -> tuple[int, str]:
-        try:
-            result = read_json(self._run.result)
-        except InputError as error:
-            return ExitCode.JOB_FAILED, f"all ranks ended with 0 but left no valid result ({error})"
-        if result.get("attempt") != self._attempt:
-            return (
-                ExitCode.JOB_FAILED,
-                "all ranks ended with 0 but result.json is of another attempt",
-            )
-        return ExitCode.OK, ""
+def _live(begun: Start) -> tuple[ExitCode, str, Watch]:
+    """Start the ranks, wait for them; return exit code, reason, and what the watch saw."""
+    run, attempt = begun.run, begun.attempt
+    facts = {**start_of(run), **_launch_facts(run)}
+    watch = Watch(run, attempt, _deadline(begun, facts), _stalls(run, attempt))
+    ranks = start(run, facts, rank_environment(facts, attempt))
+    try:
+        with Meter(run, attempt):
+            code = watch.wait(ranks)
+    finally:
+        ranks.terminate()
+    if watch.stall:
+        stacks = "logs/rank-<n>.stack has the stacks"
+        return ExitCode.JOB_FAILED, f"stalled: {watch.stall}; {stacks}", watch
+    return *last_word(run, attempt, code, ranks), watch
 
 
-def _sentence(facts: dict[str, Any]) -> str:
-    who = f"rank {facts['rank']} on {facts['node']}"
-    return f"{who} failed: {facts['error']}; see logs/rank-{facts['rank']}.log"
+def _stalls(run: RunDir, attempt: int) -> StallWatch | None:
+    """Watch the kinds of job whose ranks stamp where they are."""
+    train = yaml.safe_load(run.config.read_text(encoding="utf-8")).get("train")
+    if train is None:
+        return None
+    asked = train.get("stall_s")
+    return StallWatch(run, attempt, lambda: threshold_s(asked, learn(run).step_s))
 
 
-def _code_of(facts: dict[str, Any]) -> int:
-    code = int(facts.get("exit_code", ExitCode.JOB_FAILED))
-    known = (ExitCode.INPUT, ExitCode.SEAL_BROKEN)
-    return code if code in known else ExitCode.JOB_FAILED
+def _deadline(begun: Start, facts: dict[str, Any]) -> Deadline | None:
+    if begun.job is None or not facts["slurm"]:
+        return None
+    seconds = parse_walltime(facts["resources"]["walltime"]) or 0
+    return Deadline(
+        begun.run, begun.attempt, partial(job_facts, begun.job, {}), seconds, now=time.time()
+    )
+
+
+def _end(begun: Start, code: int, why: str, watch: Watch | None) -> int:
+    """Say the last word, then go on where that is right: what comes after a requeue may be killed."""
+    word: dict[str, str] = {}
+    way, stall = Way.nothing, watch.stall if watch else None
+    if code == ExitCode.STOPPED or (stall and stall.blames_node):
+        # an allocation is its shell's: requeued, it would run that shell's command again
+        own = "FORGIA_ALLOCATION" not in os.environ
+        allowed = resubmit_word(_cluster(begun.run)["scheduler"]) if own else "none"
+        cause, sequel = conclude(begun, allowed, watch.told if watch else None)
+        code, way = sequel.code, sequel.way
+        why = f"{why} {sentence(begun.run, cause, sequel)}"
+        word = {"cause": cause.value, "goes_on": way.value}
+    begun.run.event("batch_ended", attempt=begun.attempt, exit_code=int(code), why=why, **word)
+    if why:
+        sys.stderr.write(f"forgia: {why}\n")
+    if way is Way.nothing:  # it ends here: nobody else comes to say so
+        leave_at_end(begun.run)
+        notify(begun.run, _ENDINGS.get(code, "failed"), why)
+    act(begun, way, without=stall.nodes if stall else ())
+    return int(code)
+
+
+def _cluster(run: RunDir) -> dict[str, Any]:
+    content: dict[str, Any] = yaml.safe_load(
+        (run.inputs / "cluster.yaml").read_text(encoding="utf-8")
+    )
+    return content
 
 
 def _launch_facts(run: RunDir) -> dict[str, Any]:
-    cluster = yaml.safe_load((run.inputs / "cluster.yaml").read_text(encoding="utf-8"))
+    cluster = _cluster(run)
     return {
         "path": str(run.path),
         "software": cluster["software"],
         "variables": _variables(cluster),
         "srun_args": cluster["scheduler"]["srun_args"],
+        "cluster": cluster,
     }
 
 
 def _variables(cluster: dict[str, Any]) -> dict[str, str]:
     """Return the site's variables of the ranks, as the sealed profile has them."""
     offline = {} if cluster["network"]["compute_online"] else cluster["env"]["offline"]
-    return {**cluster["env"]["defaults"], **offline}
+    both = {**cluster["env"]["defaults"], **offline}
+    return {name: os.path.expandvars(value) for name, value in both.items()}
 
 
 def rank_environment(facts: dict[str, Any], attempt: int) -> dict[str, str]:

@@ -17,6 +17,7 @@ import forgia_hpc
 from forgia_hpc import provenance
 from forgia_hpc.errors import ExitCode, ForgiaError, SealBrokenError, StoppedError
 from forgia_hpc.rundir import RunDir, read_json, write_json
+from forgia_hpc.runtime import audit
 from forgia_hpc.runtime.leave import leave
 from forgia_hpc.runtime.place import Place, find_place
 from forgia_hpc.schema.job import Job, Kind
@@ -44,6 +45,8 @@ _PR_SET_PDEATHSIG = 1
 def main() -> int:
     """Run this rank and return its exit code; an unexpected error keeps its traceback in the log."""
     run = RunDir(Path(sys.argv[1]))
+    audit.watch()
+    own_log(run)
     follow_parent()
     try:
         check_own_code(run)
@@ -60,6 +63,17 @@ def main() -> int:
         _tell(run, "rank_failed", error, ExitCode.JOB_FAILED)
         return ExitCode.JOB_FAILED
     return ExitCode.OK
+
+
+def own_log(run: RunDir) -> None:
+    """Write to a log of this rank's own, where the launcher would mix all ranks in one stream."""
+    if "FORGIA_OWN_LOG" not in os.environ:
+        return
+    path = run.logs / f"rank-{_place().rank}.log"
+    descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o640)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
 
 
 def follow_parent() -> None:
@@ -88,7 +102,7 @@ def _phases(run: RunDir) -> None:
     phases = {name: _resolve(path) for name, path in PHASES[job.kind].items() if _wanted(job, name)}
     result: dict[str, Any] = {}
     started = time.time()
-    with StopFlag(run, attempt) as stop, open_world(run, mpi=_over_mpi(run)) as world:
+    with StopFlag(run, attempt) as stop, open_world(run, mpi=_over_mpi(run, job)) as world:
         vouched = _check_installed(run, world)
         for name, phase in phases.items():
             result[name] = phase(job, run, world, stop)
@@ -109,8 +123,10 @@ def _phases(run: RunDir) -> None:
             )
 
 
-def _over_mpi(run: RunDir) -> bool:
-    return bool(read_json(run.manifest)["start"]["launch"] == "mpirun")
+def _over_mpi(run: RunDir, job: Job) -> bool:
+    """Whether MPI is the ranks' own; in a command job it is the program's, and a rank starts MPI once only."""
+    launch = read_json(run.manifest)["start"]["launch"]
+    return launch in ("mpirun", "srun_mpi") and job.kind is not Kind.command
 
 
 def _wanted(job: Job, phase: str) -> bool:
@@ -152,4 +168,6 @@ def _tell(run: RunDir, what: str, error: BaseException, code: int) -> None:
 
 
 if __name__ == "__main__":
-    leave(main())
+    ended = main()
+    audit.close()
+    leave(ended)

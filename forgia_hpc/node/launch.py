@@ -1,4 +1,4 @@
-"""How the batch step starts the ranks: one argument list a launch mode, and who died first."""
+"""How the batch step starts the ranks and watches them, and which of them died first."""
 
 from __future__ import annotations
 
@@ -13,13 +13,24 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from forgia_hpc.node.modes import ARGV, rank_argv, rank_variables
 from forgia_hpc.rundir import RunDir
-from forgia_hpc.runtime.place import Place
-from forgia_hpc.runtime.rendezvous import bind_port, own_address
+from forgia_hpc.runtime.container import sealed_container
 from forgia_hpc.schema.job import Launch
 
 GRACE_S = 20  # between asking the surviving ranks to end and killing them
 _SRUN_ERROR = re.compile(r"error: (?P<node>[\w.-]+): tasks? (?P<rank>[\d,-]+): (?P<what>.+)")
+_MPIRUN_KILLED = re.compile(
+    r"process rank (?P<rank>\d+) with PID \d+ on node (?P<node>\S+) (?P<what>exited on .+?)\.$",
+    re.M,
+)
+_MPIRUN_CODE = re.compile(
+    r"Process name: \[\[\d+,\d+\],(?P<rank>\d+)\]\s+Exit code: +(?P<code>\d+)"
+)
+_TORCHRUN = re.compile(
+    r"Root Cause \(first observed failure\):.+?rank +: (?P<rank>\d+).+?exitcode +: (?P<code>-?\d+)",
+    re.S,
+)
 
 
 @dataclass(frozen=True)
@@ -47,74 +58,20 @@ class Ranks(Protocol):
         """Return the last line that the launcher said."""
 
 
-def rank_argv(run: RunDir) -> list[str]:
-    """Return the command of one rank."""
-    return [sys.executable, "-m", "forgia_hpc.node.entry", str(run.path)]
-
-
 def start(run: RunDir, job: Mapping[str, Any], environment: Mapping[str, str]) -> Ranks:
-    """Start the ranks as the sealed launch mode says."""
-    launch, resources = Launch(job["launch"]), job["resources"]
+    """Start the ranks as the sealed launch mode says.
+
+    Raises:
+        SealBrokenError: the container's image is not the sealed one.
+    """
+    launch, container = Launch(job["launch"]), sealed_container(job)
+    own = {**environment, **rank_variables(launch, job)}
+    if container:
+        container.check()
+        own = container.passed(own)
     if launch is Launch.processes:
-        return Processes.start(run, resources["ranks_per_node"], environment)
-    argv = {
-        Launch.srun: srun_argv,
-        Launch.mpirun: mpirun_argv,
-        Launch.torchrun: torchrun_argv,
-    }[launch](run, job)
-    return Step.start(run, argv, environment)
-
-
-def srun_argv(run: RunDir, job: Mapping[str, Any]) -> list[str]:
-    """One rank a GPU (or a share of the cores) under srun."""
-    resources, software = job["resources"], job["software"]
-    return [
-        "srun",
-        "--kill-on-bad-exit=1",
-        "--wait=30",
-        "--unbuffered",
-        f"--nodes={resources['nodes']}",
-        # both: SLURM_NTASKS of the allocation would override the second alone
-        f"--ntasks={resources['nodes'] * resources['ranks_per_node']}",
-        f"--ntasks-per-node={resources['ranks_per_node']}",
-        f"--cpus-per-task={resources['cpus_per_rank']}",
-        f"--mpi={software['mpi'] or 'none'}",
-        f"--output={run.logs}/rank-%t.log",
-        "--open-mode=append",
-        *job["srun_args"],
-        *rank_argv(run),
-    ]
-
-
-def mpirun_argv(run: RunDir, job: Mapping[str, Any]) -> list[str]:
-    """MPI ranks under Open MPI's own launcher, which reads the allocation from Slurm."""
-    resources = job["resources"]
-    per_node, cpus = resources["ranks_per_node"], resources["cpus_per_rank"]
-    return [
-        "mpirun",
-        *("-np", str(resources["nodes"] * per_node)),
-        *(
-            "--map-by",
-            f"ppr:{per_node}:node:pe={cpus}",
-            "--bind-to",
-            "core" if job["slurm"] else "none",
-        ),
-        *rank_argv(run),
-    ]
-
-
-def torchrun_argv(run: RunDir, job: Mapping[str, Any]) -> list[str]:
-    """One torch.distributed.run a node; `torchrun` on PATH may be a module's other interpreter."""
-    resources = job["resources"]
-    # the launcher's own meeting point; the ranks themselves meet as always, through the run directory
-    address = own_address(Place(size=resources["nodes"] * resources["ranks_per_node"]))
-    with bind_port(address, run.name) as bound:
-        meeting = f"{address}:{bound.getsockname()[1]}"
-    here = [sys.executable, "-m", "forgia_hpc.node.torchrun", str(run.path), meeting]
-    if not job["slurm"]:
-        return here
-    one_a_node = {**job, "resources": {**resources, "ranks_per_node": 1}}
-    return [*srun_argv(run, one_a_node)[: -len(rank_argv(run))], *here]
+        return Processes.start(run, rank_argv(run, job), job["resources"]["ranks_per_node"], own)
+    return Step.start(run, ARGV[launch](run, job), own, launch)
 
 
 @dataclass
@@ -124,9 +81,12 @@ class Step:
     process: subprocess.Popen[bytes]
     log: Path
     begin: int  # earlier attempts wrote into the same file
+    launch: Launch
 
     @classmethod
-    def start(cls, run: RunDir, argv: list[str], environment: Mapping[str, str]) -> Step:
+    def start(
+        cls, run: RunDir, argv: list[str], environment: Mapping[str, str], launch: Launch
+    ) -> Step:
         """Start `argv`; what the launcher itself says goes to logs/launcher.log."""
         path = run.logs / "launcher.log"
         with path.open("ab") as log:
@@ -134,7 +94,7 @@ class Step:
             process = subprocess.Popen(
                 argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=dict(environment)
             )
-        return cls(process, path, begin)
+        return cls(process, path, begin, launch)
 
     def poll(self) -> int | None:
         """Return the launcher's exit code once it has ended."""
@@ -145,11 +105,11 @@ class Step:
         _end([self.process])
 
     def first_death(self) -> Death | None:
-        """Return the rank of srun's first complaint; mpirun and torchrun name theirs in other words."""
-        for line in self._lines():
-            if found := _SRUN_ERROR.search(line):
-                return Death(int(re.split("[,-]", found["rank"])[0]), found["node"], found["what"])
-        return None
+        """Return the rank that the launcher complains of first, each in its own words."""
+        text = "\n".join(self._lines())
+        if self.launch is Launch.torchrun:
+            return _by_torchrun(text)
+        return _by_mpirun(text) if self.launch is Launch.mpirun else _by_srun(text)
 
     def last_words(self) -> str:
         """Return the last line of this attempt that holds words; mpirun frames its own with dashes."""
@@ -162,6 +122,27 @@ class Step:
             return opened.read().decode(errors="replace").splitlines()
 
 
+def _by_srun(text: str) -> Death | None:
+    found = _SRUN_ERROR.search(text)
+    if found is None:
+        return None
+    return Death(int(re.split("[,-]", found["rank"])[0]), found["node"], found["what"])
+
+
+def _by_mpirun(text: str) -> Death | None:
+    if found := _MPIRUN_KILLED.search(text):
+        return Death(int(found["rank"]), found["node"], found["what"])
+    found = _MPIRUN_CODE.search(text)  # without its node
+    return found and Death(int(found["rank"]), "a node", spoken(int(found["code"])))
+
+
+def _by_torchrun(text: str) -> Death | None:
+    """Torchrun names the rank, and srun the node: torchrun's own name of it may be localhost."""
+    found, node = _TORCHRUN.search(text), _SRUN_ERROR.search(text)
+    where = node["node"] if node else os.uname().nodename
+    return found and Death(int(found["rank"]), where, spoken(int(found["code"])))
+
+
 @dataclass
 class Processes:
     """Ranks as plain child processes on this node."""
@@ -171,8 +152,12 @@ class Processes:
     _code: int = field(default=0, init=False)  # of the first rank that ended badly
 
     @classmethod
-    def start(cls, run: RunDir, count: int, environment: Mapping[str, str]) -> Processes:
+    def start(
+        cls, run: RunDir, argv: list[str], count: int, environment: Mapping[str, str]
+    ) -> Processes:
         """Start `count` ranks, each with its own log."""
+        # a container's runtime stands between a rank and us, and would be taken for a dead parent
+        follow = {"FORGIA_FOLLOW_PARENT": str(os.getpid())} if argv[0] == sys.executable else {}
         ranks = []
         for rank in range(count):
             own = {
@@ -180,12 +165,12 @@ class Processes:
                 "WORLD_SIZE": str(count),
                 "LOCAL_RANK": str(rank),
                 "LOCAL_WORLD_SIZE": str(count),
-                "FORGIA_FOLLOW_PARENT": str(os.getpid()),
+                **follow,
             }
             with (run.logs / f"rank-{rank}.log").open("ab") as log:
                 ranks.append(
                     subprocess.Popen(
-                        rank_argv(run),
+                        argv,
                         stdout=log,
                         stderr=log,
                         stdin=subprocess.DEVNULL,

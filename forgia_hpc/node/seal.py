@@ -9,6 +9,7 @@ from forgia_hpc import provenance
 from forgia_hpc.digest import digest_of, sha256_file
 from forgia_hpc.errors import InputError, SealBrokenError
 from forgia_hpc.rundir import RunDir, read_json
+from forgia_hpc.sweepdir import SweepDir, check_point
 
 PARTS = (
     "files",
@@ -31,6 +32,10 @@ def check_seal(run: RunDir, digest: str | None) -> dict[str, Any]:
         manifest, job = read_json(run.manifest), read_json(run.job)
     except InputError as error:
         raise SealBrokenError(f"{run.path}: not a whole run directory ({error})") from error
+    if "point" in job:
+        sweep = SweepDir(run.path.parent.parent)
+        check_point(sweep, int(job["point"]))
+        return check_seal(sweep, digest)
     if Path(job["path"]) != run.path:
         raise SealBrokenError(
             f"{run.path}: moved; it was sealed as {job['path']}. Move it back, or submit again"
@@ -41,8 +46,8 @@ def check_seal(run: RunDir, digest: str | None) -> dict[str, Any]:
     found = {name: sha256_file(run.path / name) for name in sealed if (run.path / name).is_file()}
     added = {
         str(p.relative_to(run.path)): ""
-        for p in run.inputs.glob("*")
-        if str(p.relative_to(run.path)) not in sealed
+        for p in run.inputs.rglob("*")
+        if p.is_file() and str(p.relative_to(run.path)) not in sealed
     }
     problems += provenance.compare(sealed, {**found, **added})
     if problems:
@@ -60,10 +65,11 @@ def _check_digest(run: RunDir, manifest: dict[str, Any], submitted: str | None) 
         raise SealBrokenError(
             f"{run.manifest}: its parts do not give the digest that was submitted"
         )
-    script = run.path / "job.sbatch"
-    text = script.read_text(encoding="utf-8") if script.is_file() else ""
+    scripts = sorted(run.path.glob("job*.sbatch"))  # of a sweep: one for each of its resources
+    text = "".join(script.read_text(encoding="utf-8") for script in scripts)
     if provenance.script_digest(text, run.path, sealed) != manifest["sbatch"]:
-        raise SealBrokenError(f"{script}: content differs from the seal")
+        names = ", ".join(script.name for script in scripts) or "job.sbatch"
+        raise SealBrokenError(f"{run.path}: {names}: content differs from the seal")
 
 
 def check_data(run: RunDir) -> int:

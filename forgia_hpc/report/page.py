@@ -9,6 +9,7 @@ from forgia_hpc.report.facts import RunFacts, read_run
 from forgia_hpc.report.figures import moment
 from forgia_hpc.report.markup import Safe, join, tag
 from forgia_hpc.report.progress import progress
+from forgia_hpc.report.receipt import cost_section
 from forgia_hpc.report.sections import (
     anomaly_section,
     events_section,
@@ -35,6 +36,7 @@ NAMES = {
     "scores": "Scores",
     "forecasts": "Forecasts",
     "anomaly": "Anomalies",
+    "cost": "Cost",
     "origin": "Origin",
     "events": "Events",
 }
@@ -61,6 +63,7 @@ def render(facts: RunFacts, told: str = "") -> str:
         "scores": scores_section(facts),
         "forecasts": forecasts_section(facts),
         "anomaly": anomaly_section(facts),
+        "cost": cost_section(facts),
         "origin": origin_section(facts),
         "events": events_section(facts),
     }

@@ -74,6 +74,12 @@ font-weight:600}
 stroke-width:1}
 .line.context{stroke:var(--grey);stroke-width:1.3}.line.truth{stroke:var(--ink);stroke-width:1.5}
 .line.naive{stroke:var(--grey);stroke-width:1.4;stroke-dasharray:1.5 4}
+.line.s0,.stroke.s0{stroke:#b4430c;border-color:#b4430c}.line.s1,.stroke.s1{stroke:#2b7a9b;
+border-color:#2b7a9b}
+.line.s2,.stroke.s2{stroke:#6f8a1f;border-color:#6f8a1f}.line.s3,.stroke.s3{stroke:#94519f;
+border-color:#94519f}
+.line.s4,.stroke.s4{stroke:#b98b00;border-color:#b98b00}.line.s5,.stroke.s5{stroke:#7d766c;
+border-color:#7d766c}
 .grid{stroke:var(--grid);stroke-width:1}.base{stroke:var(--grey);stroke-width:1}
 .zero{stroke:var(--ink);stroke-width:1.2}
 .mark{stroke:var(--soft);stroke-width:1;stroke-dasharray:4 3}

@@ -145,6 +145,19 @@ def _steps(folder: Path) -> list[int]:
     )
 
 
+def problems_of(directory: Path) -> list[str]:
+    """Return what is wrong with a checkpoint, every file hashed; nothing: it is whole. Not collective."""
+    content = _manifest(directory)
+    names = sorted(content.get("files", {}))
+    found = [problem for name in names if (problem := _file_problem(directory, name, content))]
+    return [*content["problems"], *found]
+
+
+def steps_in(folder: Path) -> list[int]:
+    """Return the steps of the committed checkpoints, newest first; none of them is verified."""
+    return _steps(folder)
+
+
 def _words(error: OSError | None) -> str | None:
     return f"{error.strerror or error} ({error.filename or 'in a write'})" if error else None
 

@@ -7,7 +7,7 @@ import math
 import os
 import time
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import chain
@@ -41,6 +41,7 @@ class Outcome:
     applied: bool  # False: gradients were not finite, the weights stayed
     grad_norm: float | None
     seconds: float
+    own_s: float = 0.0  # of it, the forward passes: what this rank does before it waits for others
 
 
 class Engine:
@@ -71,6 +72,7 @@ class Engine:
         batches: Sequence[Mapping[str, Tensor]],
         weights: Sequence[float],
         learning_rate: float,
+        stamp: Callable[[str], None] = lambda _phase: None,
     ) -> Outcome:
         """Do one optimizer step over this rank's micro-batches.
 
@@ -78,15 +80,19 @@ class Engine:
             batches: keyword tensors of the module's forward, one mapping a micro-batch.
             weights: of each micro-batch's loss in the mean over all ranks and micro-batches.
             learning_rate: of this step.
+            stamp: told `forward` and `backward`, which waits for the other ranks.
         """
         for group in self._engine.optimizer.param_groups:
             group["lr"] = learning_rate
-        started = time.perf_counter()
+        started, laps = time.perf_counter(), Laps(self.device)
         loss = torch.zeros((), device=self.device)
         norm: float | None = None
         for batch, weight in zip(batches, weights, strict=True):
             moved = {name: value.to(self.device) for name, value in batch.items()}
-            own = self._engine(**moved) * weight
+            stamp("forward")
+            with laps:
+                own = self._engine(**moved) * weight
+            stamp("backward")
             self._engine.backward(own)
             loss += own.detach().float() / len(batches)
             if self._plain and self._engine.is_gradient_accumulation_boundary():
@@ -96,7 +102,8 @@ class Engine:
             norm = _as_float(self._engine.get_global_grad_norm())
         applied = bool(self._engine.was_step_applied()) and (norm is None or math.isfinite(norm))
         # float() waits for the GPU, so the time is the step's and not only its launch's.
-        return Outcome(float(loss), applied, norm, time.perf_counter() - started)
+        last = float(loss)
+        return Outcome(last, applied, norm, time.perf_counter() - started, laps.seconds())
 
     def _guard_plain_step(self) -> float:
         """Clip the gradients and return their norm; take them away if it is not finite.
@@ -144,6 +151,38 @@ class Engine:
         if _on_gpu():
             return float(torch.cuda.max_memory_allocated()) / 1e9
         return float(psutil.Process().memory_info().rss) / 1e9
+
+
+class Laps:
+    """Seconds that the device spent in some blocks; on a GPU by events, without waiting for it."""
+
+    def __init__(self, device: torch.device) -> None:
+        """Take the device whose time counts."""
+        self._gpu = device.type == "cuda"
+        self._marks: list[Any] = []
+
+    def __enter__(self) -> None:
+        """Begin a block."""
+        self._mark()
+
+    def __exit__(self, *_: object) -> None:
+        """End it."""
+        self._mark()
+
+    def _mark(self) -> None:
+        if not self._gpu:
+            self._marks.append(time.perf_counter())
+            return
+        event = torch.cuda.Event(enable_timing=True)
+        event.record()
+        self._marks.append(event)
+
+    def seconds(self) -> float:
+        """Return the sum; the device must have done all blocks."""
+        pairs = zip(self._marks[::2], self._marks[1::2], strict=True)
+        if self._gpu:
+            return float(sum(begin.elapsed_time(end) for begin, end in pairs)) / 1e3
+        return float(sum(end - begin for begin, end in pairs))
 
 
 @contextmanager

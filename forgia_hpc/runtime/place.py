@@ -22,10 +22,9 @@ _LAUNCHERS = {
     "slurm": ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS", "SLURM_LOCALID", ""),
 }
 
-# Something that all ranks of one start share and that the next start does not: FORGIA_LAUNCH is the batch
-# step's own; the others are the launchers'.
+# Something that all ranks of one start share and that the next start does not. FORGIA_LAUNCH is the batch step's
+# own, and stands alone: mpirun's daemons on other nodes are steps with numbers of their own. Without it, these.
 _LAUNCH = (
-    "FORGIA_LAUNCH",
     "SLURM_JOB_ID",
     "SLURM_RESTART_COUNT",
     "SLURM_STEP_ID",
@@ -54,7 +53,7 @@ def find_place(environ: Mapping[str, str]) -> Place:
         InputError: a variable is no number, or the rank is not below the size.
     """
     node = environ.get("SLURMD_NODENAME") or socket.gethostname()
-    launch = "/".join(environ.get(name, "") for name in _LAUNCH)
+    launch = environ.get("FORGIA_LAUNCH") or "/".join(environ.get(name, "") for name in _LAUNCH)
     for launcher, names in _LAUNCHERS.items():
         if all(environ.get(name) for name in names[:2]):
             rank, size = (_number(environ, name, None) for name in names[:2])

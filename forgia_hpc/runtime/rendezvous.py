@@ -46,29 +46,29 @@ def attempt() -> int:
     return int(os.environ.get("FORGIA_ATTEMPT", "0"))
 
 
-def meeting_file(run: RunDir) -> Path:
-    """Return the file of this attempt."""
-    return run.path / "rendezvous" / f"{attempt()}.json"
+def meeting_file(run: RunDir, of: str = "") -> Path:
+    """Return the file of this attempt: the ranks', or that of the launchers named by `of`."""
+    return run.path / "rendezvous" / f"{of}{attempt()}.json"
 
 
-def publish(run: RunDir, place: Place) -> tuple[Meeting, socket.socket]:
+def publish(run: RunDir, place: Place, of: str = "") -> tuple[Meeting, socket.socket]:
     """Bind a port, publish it, and return it with the bound socket, so that nobody can take it in between."""
     address = own_address(place)
     bound = bind_port(address, place.launch)
     meeting = Meeting(address, bound.getsockname()[1], place.launch)
-    path = meeting_file(run)
+    path = meeting_file(run, of)
     path.parent.mkdir(exist_ok=True)
     write_json(path, asdict(meeting))
     return meeting, bound
 
 
-def wait_for(run: RunDir, place: Place) -> Meeting:
+def wait_for(run: RunDir, place: Place, of: str = "") -> Meeting:
     """Return what rank 0 of this very start published.
 
     Raises:
         JobFailedError: nothing came in time.
     """
-    path, deadline = meeting_file(run), time.monotonic() + limit_s()
+    path, deadline = meeting_file(run, of), time.monotonic() + limit_s()
     while time.monotonic() < deadline:
         meeting = _read(path)
         # A file left by an earlier start with the same attempt number names a dead port.
@@ -113,7 +113,10 @@ def own_address(place: Place) -> str:
         return given
     if place.local_size == place.size:
         return "127.0.0.1"
-    return _named_address(place.node) or _routed_address() or "127.0.0.1"
+    # some sites give the fabric a name of its own: the node's and an ending (JSC: `i`)
+    suffix = os.environ.get("FORGIA_MASTER_ADDR_SUFFIX", "")
+    named = _named_address(place.node + suffix) if suffix else None
+    return named or _named_address(place.node) or _routed_address() or "127.0.0.1"
 
 
 def _named_address(node: str) -> str | None:

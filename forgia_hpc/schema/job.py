@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -12,6 +13,8 @@ from forgia_hpc.schema.model import Model
 from forgia_hpc.schema.resources import Resources
 from forgia_hpc.schema.training import Optimizer, Parallel, Train
 
+_LABEL = re.compile(r"(\w[\w.+-]*)?")
+
 
 class Kind(Enum):
     """What a job does. The command line calls it KIND."""
@@ -20,15 +23,41 @@ class Kind(Enum):
     train = "train"
     evaluate = "evaluate"
     command = "command"
+    chain = "chain"  # jobs with edges between them; a member is one of the others
 
 
 class Launch(Enum):
     """How the batch step starts the ranks."""
 
     srun = "srun"  # one rank a GPU (or a core share), by Slurm
-    mpirun = "mpirun"
+    srun_mpi = "srun_mpi"  # the same, and the ranks are MPI's: srun --mpi=… as the profile says
+    mpirun = "mpirun"  # MPI's ranks, by Open MPI's own launcher
     torchrun = "torchrun"  # one torch.distributed.run a node
     processes = "processes"  # plain child processes, one node, no Slurm
+
+
+@dataclass(kw_only=True)
+class Image:
+    """A container image that the ranks, or a command job's program, run in."""
+
+    image: str = ""  # the path of a .sif file; empty: no container
+    python: str = "python3"  # the interpreter in the image that starts a rank
+    binds: list[str] = field(default_factory=list)  # directories to show inside, beside our own
+
+    def __post_init__(self) -> None:
+        """Refuse what the container's own grammar would take apart."""
+        problems = [
+            Problem(
+                field="container",
+                got=path,
+                limit="a path without , and : is needed",
+                where="schema/job.py",
+            )
+            for path in (self.image, *self.binds)
+            if "," in path or ":" in path
+        ]
+        if problems:
+            raise InputError(problems)
 
 
 @dataclass(kw_only=True)
@@ -41,6 +70,15 @@ class Job:
     seed: int = 0
     launch: Launch | None = None  # None: as the cluster's profile says
     resources: Resources = field(default_factory=Resources)
+    container: Image = field(default_factory=Image)
+
+    def __post_init__(self) -> None:
+        """Refuse a label that scripts and tables would take apart."""
+        if not _LABEL.fullmatch(self.label):
+            limit = "one word of letters, digits and . _ + -, beginning with a letter or digit"
+            raise InputError(
+                Problem(field="label", got=self.label, limit=limit, where="schema/job.py")
+            )
 
 
 @dataclass(kw_only=True)
@@ -111,9 +149,35 @@ class CommandJob(Job):
     command: Command = field(default_factory=Command)
 
 
+@dataclass(kw_only=True)
+class Member:
+    """One job of a chain. `run:NAME` in an override or argument is the run directory of that member."""
+
+    kind: Kind
+    overrides: list[str] = field(default_factory=list)
+    argv: list[str] = field(default_factory=list)  # of a command job
+    after: list[str] = field(default_factory=list)  # members that must have completed before
+
+
+@dataclass(kw_only=True)
+class Chain:
+    """Which jobs, by their names."""
+
+    members: dict[str, Member] = field(default_factory=dict)
+
+
+@dataclass(kw_only=True)
+class ChainJob(Job):
+    """Jobs with edges between them."""
+
+    kind: Kind = Kind.chain
+    chain: Chain = field(default_factory=Chain)
+
+
 JOBS: dict[Kind, type[Job]] = {
     Kind.prepare: PrepareJob,
     Kind.train: TrainJob,
     Kind.evaluate: EvaluateJob,
     Kind.command: CommandJob,
+    Kind.chain: ChainJob,
 }

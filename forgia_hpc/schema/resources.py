@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from forgia_hpc.errors import InputError, Problem
 
 _WALLTIME = re.compile(
-    r"(?:(?P<days>\d+)-)?(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d)"
+    r"(?:(?P<days>\d+)-)?(?P<hours>\d{1,3}):(?P<minutes>[0-5]\d):(?P<seconds>[0-5]\d)",
+    re.ASCII,  # Slurm reads no other digits
 )
 
 
@@ -33,7 +34,7 @@ class Resources:
     gpus_per_node: int | None = None
     cpus_per_rank: int | None = None
     mem_gb: int | None = None
-    walltime: str = "00:30:00"
+    walltime: str | None = None  # None: half an hour, where nothing is charged
     partition: str | None = None
     qos: str | None = None
     account: str | None = None
@@ -66,7 +67,7 @@ class Resources:
             for name in ("partition", "qos", "account")
             if (value := getattr(self, name)) is not None and not _WORD.fullmatch(str(value))
         ]
-        if not parse_walltime(self.walltime):
+        if self.walltime is not None and not parse_walltime(self.walltime):
             problems.append(
                 Problem(
                     field="resources.walltime",
@@ -81,8 +82,8 @@ class Resources:
 
     @property
     def walltime_seconds(self) -> int:
-        """The walltime in seconds; the only place that parses it."""
-        return parse_walltime(self.walltime) or 0
+        """The walltime in seconds, 0 where it is open; the only place that parses it."""
+        return parse_walltime(self.walltime or "") or 0
 
     @property
     def world_size(self) -> int:

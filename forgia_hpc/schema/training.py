@@ -98,6 +98,9 @@ class Train:
     max_skipped: int = (
         5  # optimizer steps in a row that DeepSpeed may skip (overflow) before the job fails
     )
+    stall_s: float | None = (
+        None  # a standstill so long ends the job; None: 20 steps, at least 120 s; 0: never
+    )
     start_from: str | None = None  # a run whose output/model gives the first weights
 
     def __post_init__(self) -> None:
@@ -119,6 +122,9 @@ class Train:
             )
             if getattr(self, name) < 1
         ]
+        if self.stall_s is not None and self.stall_s < 0:
+            limit = "0 (never) or more seconds"
+            problems.append(Problem(field="train.stall_s", got=self.stall_s, limit=limit))
         if self.micro_batch is not None and self.micro_batch < 1:
             problems.append(
                 Problem(

@@ -7,6 +7,7 @@ import io
 import os
 import re
 import subprocess
+import time
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,13 +16,28 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.slurm.slurm import SlurmExecutor, _make_sbatch_string
 
 from forgia_hpc.errors import ForgiaError, InputError, Problem, SlurmSilentError
-from forgia_hpc.slurm.request import INHERITED, INHERITED_PREFIXES, SbatchRequest
+from forgia_hpc.slurm.request import (
+    INHERITED,
+    INHERITED_PREFIXES,
+    KILL_AFTER_S,
+    SBATCH_TIMEOUT_S,
+    SbatchRequest,
+)
+from forgia_hpc.stopwatch import lap
 
-SBATCH_TIMEOUT_S = 60
-_TIMED_OUT = 124  # timeout(1)
-_NO_ANSWER = re.compile(r"Unable to contact slurm controller|Socket timed out|Connection refused")
+_NEVER_RAN = (126, 127)  # timeout(1): there is no sbatch that could be started
+_SAYS_ID = re.compile(r"Submitted batch job \d+")
+# Words of an sbatch that got no verdict: the request may have arrived all the same. The first five are Slurm's
+# (slurm_errno.c, sbatch.c), the others the system's.
+_NO_ANSWER = re.compile(
+    "Unable to contact slurm controller|Socket timed out|Zero Bytes were transmitted|Communication connection"
+    "|sleeping and retrying|Connection (refused|reset|timed out)|No route to host|temporarily unavailable"
+    "|Transport endpoint"
+)
+_FEWER = "wait until fewer of your jobs are queued (squeue --me), then forgia resume it"
 
 
+@lap("render")
 def render(request: SbatchRequest) -> str:
     """Return the sbatch script: pure text, the same with and without a Slurm on this machine."""
     named = ("time", "job-name")  # submitit sets these itself, under names of its own
@@ -41,12 +57,25 @@ def render(request: SbatchRequest) -> str:
 
 @dataclass(frozen=True, kw_only=True)
 class Script:
-    """A rendered batch script and what sbatch needs beside it."""
+    """A rendered batch script and what sbatch needs beside it.
+
+    options, arguments: words before and after the script on sbatch's command line.
+    until_s: time, in s since 1970, after which sbatch must not be asked any more.
+    """
 
     name: str
     text: str
     folder: Path
     environment: dict[str, str]
+    options: tuple[str, ...] = ()
+    arguments: tuple[str, ...] = ()
+    until_s: float | None = None
+
+    @property
+    def seconds_left(self) -> float:
+        """How long sbatch may take."""
+        left = SBATCH_TIMEOUT_S if self.until_s is None else self.until_s - time.time()
+        return min(left, SBATCH_TIMEOUT_S)
 
 
 class BatchExecutor(SlurmExecutor):  # type: ignore[misc]
@@ -68,7 +97,14 @@ class BatchExecutor(SlurmExecutor):  # type: ignore[misc]
 
     def _make_submission_command(self, submission_file_path: object) -> list[str]:
         """Bound sbatch in time: a slurmctld that hangs must not hang the shell."""
-        return ["timeout", str(SBATCH_TIMEOUT_S), "sbatch", str(submission_file_path)]
+        script, left = self._script, self._script.seconds_left
+        if left <= 0:  # Ctrl-Z, a laptop that slept: by now somebody may have given this up as lost
+            limit = "this submission was held up too long and is given up; nothing was sent"
+            fix = f"forgia resume {_run_of(script.name)}"
+            raise InputError(Problem(field="sbatch", got=script.name, limit=limit, fix=fix))
+        bounded = ["timeout", f"--kill-after={KILL_AFTER_S}", f"{left:.3f}", "sbatch"]
+        named = [f"--job-name={script.name}", *script.options]
+        return [*bounded, *named, str(submission_file_path), *script.arguments]
 
     def submit_script(self) -> str:
         """Submit and return the job id.
@@ -126,21 +162,33 @@ def only_environment(wanted: Mapping[str, str]) -> Iterator[None]:
 
 
 def _explained(error: Exception, name: str) -> ForgiaError:
-    """Turn submitit's report into what the user can do about it."""
-    said, cause = str(error), error.__cause__
-    timed_out = isinstance(cause, subprocess.CalledProcessError) and cause.returncode == _TIMED_OUT
-    if timed_out or _NO_ANSWER.search(said):
-        return SlurmSilentError(
-            f"sbatch gave no answer ({said or f'{SBATCH_TIMEOUT_S} s passed'}); "
-            f"whether {name} is queued is not known: forgia status {name.removeprefix('forgia-')}"
-        )
-    words = re.findall(r"sbatch: error: (.*)", said) or [said.strip() or "no reason given"]
-    return InputError(
-        Problem(
-            field="sbatch",
-            got=name,
-            limit="; ".join(words),
-            where="Slurm's own words",
-            fix="forgia cluster show",
-        )
+    """Turn submitit's report into what the user can do about it.
+
+    A refusal is only what Slurm itself has said; everything else may have left a job behind.
+    """
+    said, verdict = str(error), _verdict(error)
+    if verdict:
+        fix = _FEWER if "submit limit" in said else "forgia cluster show"
+        where = "Slurm's own words"
+        return InputError(Problem(field="sbatch", got=name, limit=verdict, where=where, fix=fix))
+    return SlurmSilentError(
+        f"sbatch gave no clear answer ({said or 'killed, or its time was up'}); "
+        f"whether {name} is queued is not known: forgia status {_run_of(name)}"
     )
+
+
+def _verdict(error: Exception) -> str:
+    """Return the words of a refusal; nothing where sbatch left in doubt what became of the request."""
+    said, cause = str(error), error.__cause__
+    if not isinstance(cause, subprocess.CalledProcessError) or _SAYS_ID.search(cause.output or ""):
+        return ""  # 0 and no id, or an id and not 0
+    if cause.returncode in _NEVER_RAN:
+        return said.strip() or "there is no sbatch on this machine"
+    last = said.rpartition("Batch job submission failed:")[2]
+    words = re.findall(r"sbatch: (?:error|fatal): (.*)", said)
+    return "" if cause.returncode != 1 or _NO_ANSWER.search(last) else "; ".join(words)
+
+
+def _run_of(name: str) -> str:
+    """Return the run of a job's name: forgia-<run>, or forgia-<run>.<number>."""
+    return name.removeprefix("forgia-").partition(".")[0]

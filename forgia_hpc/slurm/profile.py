@@ -24,11 +24,26 @@ class Evidence:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Fact:
+    """What `forgia cluster probe` established. holds: yes | no | unclear."""
+
+    name: str
+    question: str
+    holds: str
+    observed: str  # in Slurm's own words and figures
+    as_of: str
+
+
+@dataclass(frozen=True, kw_only=True)
 class Detect:
-    """How the login or compute node of this machine is recognised: never by a partition's name."""
+    """How the login or compute node of this machine is recognised: never by a partition's name.
+
+    yields_to: the profile that stands for the machine where both fit, as on a login node that two share.
+    """
 
     hostname: tuple[str, ...] = ()
     env: dict[str, str] = field(default_factory=dict)
+    yields_to: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,7 +54,7 @@ class Scheduler:
     version: str | None = None
     gpu_syntax: str = "gres"  # gres | gpus | gpus_per_node | gpus_per_task | none
     gpu_type: str | None = None
-    mem_policy: str = "required"  # required | forbidden | whole_node (--mem=0)
+    mem_policy: str = "required"  # required | forbidden | whole_node (--mem=0) | site (left out)
     account_required: bool = True
     qos_required: bool = False
     constraint: str | None = None
@@ -51,6 +66,7 @@ class Scheduler:
     max_array_size: int | None = None  # MaxArraySize: the highest index is one below
     max_submit: int | None = None  # jobs of one user that may be queued or running at once
     mail: bool | None = None
+    enforce_part_limits: str | None = None  # NO | ANY | ALL: what sbatch refuses at once
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +79,10 @@ class WalltimeBin:
 
 @dataclass(frozen=True, kw_only=True)
 class Partition:
-    """Limits of a partition; times as [D-]HH:MM:SS, memory of a node in Slurm's MB (MiB)."""
+    """Limits of a partition; times as [D-]HH:MM:SS, memory of a node in Slurm's MB (MiB).
+
+    The name "" is that of a job which names none: the site chooses by constraint, account or QOS.
+    """
 
     name: str
     node_type: str | None = None  # None: the only one
@@ -79,6 +98,7 @@ class Partition:
     free: bool = False
     online: bool = False
     walltime_bins: tuple[WalltimeBin, ...] = ()
+    gone: bool = False  # the last refresh did not find it
     note: str = ""
 
 
@@ -102,6 +122,7 @@ class Qos:
     debug: bool = False
     priority: int | None = None
     strict: bool = True  # False: the limit is doubtful, so it warns
+    gone: bool = False  # the last refresh did not find it
     as_of: str = ""
     source: str = ""
 
@@ -114,7 +135,7 @@ class Node:
     cpus: int
     usable_cpus: int | None = None  # where some cores are kept for the system
     threads_per_core: int = 1
-    mem_mb: int
+    mem_mb: int | None = None  # None: not established, so memory is neither checked nor priced
     gpus: int = 0
     gpu_model: str | None = None
     gpu_mem_gb: int | None = None
@@ -284,6 +305,10 @@ class Cluster:
     env: Environment = Environment()
     health: Health = Health()
     notes: tuple[str, ...] = ()
+    limits_as_of: str = (
+        ""  # of the refresh that overwrote the shipped limits; empty: never refreshed
+    )
+    facts: tuple[Fact, ...] = ()  # of the probe
 
     def partition(self, name: str) -> Partition | None:
         """Return a partition by name."""
@@ -292,6 +317,11 @@ class Cluster:
     def qos_named(self, name: str) -> Qos | None:
         """Return a QOS by name."""
         return next((entry for entry in self.qos if entry.name == name), None)
+
+    def holds(self, fact: str) -> bool | None:
+        """Whether the probe established this fact; None: not established, so the worst is assumed."""
+        found = next((entry.holds for entry in self.facts if entry.name == fact), "unclear")
+        return {"yes": True, "no": False}.get(found)
 
     def node_of(self, partition: str | None) -> Node | None:
         """Return the kind of node that a partition has; of an unnamed or unknown one, the default's."""

@@ -1,6 +1,7 @@
 """What Slurm says of jobs: squeue, sacct and scontrol, each asked once for any number of jobs.
 
-"No answer" and "no such job" are different facts and never become "failed".
+"No answer" and "no such job" are different facts and never become "failed". An id alone is no proof: a slurmctld
+that went down may hand the id of a lost job to another one, so every answer carries the job's name.
 """
 
 from __future__ import annotations
@@ -8,12 +9,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forgia_hpc import process
 from forgia_hpc.errors import InputError, Problem, SlurmSilentError
 
 TIMEOUT_S = 30
+# sacct of a job that was cancelled in its first second: slurmdbd never got its name (seen on 22.05)
+_UNNAMED = "allocation"
 WAITING = frozenset(
     {"PENDING", "REQUEUED", "REQUEUE_HOLD", "REQUEUE_FED", "RESV_DEL_HOLD", "SPECIAL_EXIT"}
 )
@@ -27,11 +30,15 @@ class SlurmState:
     """One job as Slurm tells it. exit_code and signal as in sacct's ExitCode."""
 
     job_id: str
+    name: str = ""  # empty where it is not told
     state: str  # the base word, e.g. CANCELLED without "by 1000"
     reason: str = ""
     nodes: str = ""
+    start: str = ""  # of a waiting job what squeue expects, or N/A; local time
     exit_code: int | None = None
     signal: int | None = None
+    elapsed_s: int | None = None  # of an ended job, where sacct tells
+    limit_s: int | None = None  # its walltime; None: unlimited, or not told
     source: str = ""  # squeue | sacct | scontrol
 
 
@@ -43,34 +50,12 @@ def states(job_ids: Sequence[str], environment: Mapping[str, str]) -> dict[str, 
     """
     found = _queue(job_ids, environment)
     ended = [job for job in job_ids if job not in found or found[job].state not in WAITING | GOING]
-    found |= _accounting(ended, environment)
+    for job, entry in _accounting(ended, environment).items():
+        found[job] = replace(entry, name=found[job].name) if job in found else entry
     for job in ended:
         if job not in found and (shown := _shown(job, environment)):
             found[job] = shown
     return found
-
-
-def job_ids_named(name: str, environment: Mapping[str, str]) -> list[str]:
-    """Return the ids of our jobs called `name`, newest last: the way back to a job whose id was lost."""
-    answer = _ask(
-        ["squeue", "--noheader", "--states=all", "--format=%i", f"--name={name}"], environment
-    )
-    found = set(answer.stdout.split())
-    try:
-        argv = [
-            "sacct",
-            "-X",
-            "-n",
-            "-P",
-            "--format=JobIDRaw",
-            f"--name={name}",
-            "--starttime=now-7days",
-        ]
-        told = process.run(argv, timeout_s=TIMEOUT_S, env=environment)
-        found |= set(told.stdout.split()) if told.returncode == 0 else set()
-    except (process.ProgramMissingError, process.ProgramSilentError):
-        pass  # squeue answered; without accounting it alone decides
-    return sorted(found, key=int)
 
 
 def cancel(job_ids: Iterable[str], environment: Mapping[str, str]) -> None:
@@ -79,17 +64,21 @@ def cancel(job_ids: Iterable[str], environment: Mapping[str, str]) -> None:
     Raises:
         SlurmSilentError: scancel gave no answer; the jobs may still run.
     """
-    answer = _ask(["scancel", *job_ids], environment)
+    answer = ask(["scancel", *job_ids], environment)
     if answer.returncode:
         raise SlurmSilentError(f"scancel: {answer.stderr.strip()}")
 
 
-def _ask(argv: list[str], environment: Mapping[str, str]) -> process.Answer:
+def run_clean(argv: list[str], environment: Mapping[str, str]) -> process.Answer:
+    """Run a Slurm command without what would change its answer, as an inherited SQUEUE_FORMAT would."""
+    foreign = [key for key in os.environ if key.startswith(("SQUEUE_", "SACCT_", "SLURM_TIME_"))]
+    return process.run(argv, timeout_s=TIMEOUT_S, env=environment, without=foreign)
+
+
+def ask(argv: list[str], environment: Mapping[str, str]) -> process.Answer:
     """Ask a Slurm command; silence is an error of its own."""
-    # an inherited SQUEUE_FORMAT or SLURM_TIME_FORMAT would change the answer
-    clean = {key: "" for key in os.environ if key.startswith(("SQUEUE_", "SACCT_", "SLURM_TIME_"))}
     try:
-        answer = process.run(argv, timeout_s=TIMEOUT_S, env={**environment}, without=clean)
+        answer = run_clean(argv, environment)
     except process.ProgramMissingError as error:
         raise InputError(
             Problem(
@@ -116,13 +105,19 @@ def _queue(job_ids: Sequence[str], environment: Mapping[str, str]) -> dict[str, 
         "--noheader",
         "--states=all",
         f"--jobs={','.join(job_ids)}",
-        "--format=%i|%T|%r|%N",
+        "--format=%i|%T|%r|%N|%S|%j",  # the name last: it may hold a bar
     ]
     found = {}
-    for line in _ask(argv, environment).stdout.splitlines():
-        job, state, reason, nodes = line.split("|", 3)
+    for line in ask(argv, environment).stdout.splitlines():
+        job, state, reason, nodes, start, name = line.split("|", 5)
         found[job] = SlurmState(
-            job_id=job, state=state, reason=reason, nodes=nodes, source="squeue"
+            job_id=job,
+            name=name,
+            state=state,
+            reason=reason,
+            nodes=nodes,
+            start=start,
+            source="squeue",
         )
     return found
 
@@ -137,22 +132,25 @@ def _accounting(job_ids: Sequence[str], environment: Mapping[str, str]) -> dict[
         "-n",
         "-P",
         f"--jobs={','.join(job_ids)}",
-        "--format=JobIDRaw,State,ExitCode,NodeList",
+        "--format=JobIDRaw,State,ExitCode,NodeList,ElapsedRaw,TimelimitRaw,JobName",
     ]
     try:
-        answer = process.run(argv, timeout_s=TIMEOUT_S, env=environment)
+        answer = run_clean(argv, environment)
     except (process.ProgramMissingError, process.ProgramSilentError):
         return {}
     found = {}
     for line in answer.stdout.splitlines() if answer.returncode == 0 else ():
-        job, state, code, nodes = line.split("|", 3)
+        job, state, code, nodes, elapsed, limit, name = line.split("|", 6)
         exit_code, _, number = code.partition(":")
         found[job] = SlurmState(
             job_id=job,
+            name="" if name == _UNNAMED else name,
             state=state.split()[0],
             nodes=nodes,
             exit_code=int(exit_code),
             signal=int(number or 0),
+            elapsed_s=int(elapsed) if elapsed.isdigit() else None,
+            limit_s=int(limit) * 60 if limit.isdigit() else None,  # else UNLIMITED
             source="sacct",
         )
     return {job: entry for job, entry in found.items() if entry.state not in WAITING | GOING}
@@ -160,13 +158,14 @@ def _accounting(job_ids: Sequence[str], environment: Mapping[str, str]) -> dict[
 
 def _shown(job_id: str, environment: Mapping[str, str]) -> SlurmState | None:
     """Ask slurmctld itself, which remembers an ended job for MinJobAge seconds."""
-    answer = _ask(["scontrol", "--oneliner", "show", "job", job_id], environment)
+    answer = ask(["scontrol", "--oneliner", "show", "job", job_id], environment)
     facts = dict(part.split("=", 1) for part in answer.stdout.split() if "=" in part)
     if "JobState" not in facts:
         return None
     exit_code, _, number = facts.get("ExitCode", "0:0").partition(":")
     return SlurmState(
         job_id=job_id,
+        name=facts.get("JobName", ""),  # one with a blank is cut, and is none of ours
         state=facts["JobState"],
         reason=facts.get("Reason", ""),
         nodes=facts.get("NodeList", ""),

@@ -6,6 +6,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from forgia_hpc.errors import InputError, Problem, StoppedError
@@ -53,6 +54,7 @@ class Training:
         self.ledger.start()
         while self.step < train.steps:
             step = self.step + 1
+            self.heart.stamp(step, "data")
             batch = self.batches.take(step, train.steps)
             rate = learning_rate(step, train.steps, self.job.optimizer)
             outcome = self._compute(batch, step, rate)
@@ -108,8 +110,12 @@ class Training:
             raise StoppedError(f"stopped before step {self.step + 1}; nothing was lost")
 
     def _compute(self, batch: StepBatch, step: int, rate: float) -> Outcome:
-        self.heart.beat(step, "train")
-        return self.engine.step(batch.micro, batch.weights, rate)
+        stamp = partial(self.heart.stamp, step)
+        stamp("forward")
+        outcome = self.engine.step(batch.micro, batch.weights, rate, stamp)
+        stamp("agree")
+        self.heart.own(batch.waited_s + outcome.own_s)
+        return outcome
 
     def _agree(self, outcome: Outcome, batch: StepBatch) -> tuple[Totals, bool]:
         """Add up one step over all ranks; the wish to stop travels along, so agreeing costs one message."""

@@ -61,7 +61,7 @@ def _prepare(
 ) -> Training:
     """Open everything that a training needs, and go back to the newest checkpoint."""
     micro = micro_batch(job, world.size)
-    heart = stack.enter_context(Heartbeat(run, attempt(), world.rank))
+    heart = stack.enter_context(Heartbeat(run, attempt(), world.rank, node=world.node))
     heart.beat(0, "open data")
     grant = read_json(run.inputs / "grant.json")
     dataset = stack.enter_context(open_dataset(grant, verify=job.data.verify))

@@ -31,6 +31,12 @@ from endurance import summary  # noqa: E402
 KINDS = {
     "shard_flips": ("endurance.shard_flips:ShardFlips", 1000),
     "submit_kills": ("endurance.submit_kills:SubmitKills", 50),
+    "resume_kills": ("endurance.resume_kills:ResumeKills", 1000),
+    "submit_lies": ("endurance.resume_kills:SubmitLies", 100),
+    "verdicts": ("endurance.verdicts:Verdicts", 30),
+    "endings": ("endurance.endings:Endings", 12),
+    "waves": ("endurance.waves:Waves", 3),
+    "stalls": ("endurance.stalls:Stalls", 100),
     "checkpoint_kills": ("endurance.checkpoint_kills:CheckpointKills", 20),
 }
 RECORDS = CHECKOUT / ".cache" / "endurance"

@@ -1,4 +1,7 @@
-"""SIGKILL of `forgia submit` at a random moment: no job twice, none without its run, and the run tells."""
+"""SIGKILL of `forgia submit` at a random moment: no job twice, none without its run, and the run tells.
+
+Whole submissions whose jobs run to their end; tests/endurance/resume_kills.py repeats their last part alone.
+"""
 
 from __future__ import annotations
 
@@ -15,9 +18,10 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
+from endurance.bed import Bed, of_session
+
 from forgia_hpc.rundir import RunDir
 
-DEV = Path(__file__).resolve().parents[2] / "slurm" / "dev"
 WORDS = ("submit", "command", "cluster=dev", "--json", "--", "true")
 # From when on a kill comes by chance, and how often: imports fill most of the time, sbatch a twentieth of it.
 MOMENTS = {"start": 0.15, "seal": 0.25, "sbatch": 0.6}
@@ -31,30 +35,15 @@ class SubmitKills:
 
     def __init__(self, scratch: Path, bed: Path | None = None) -> None:
         """Take a directory for the runs and, for a Slurm of our own, its files."""
-        reuse = os.environ.get("FORGIA_DEV_SLURM_REUSE")
-        self._bed = bed or (Path(reuse) if reuse else scratch / "slurm")
-        self._own = bed is None and not reuse
-        self._root = scratch / "runs"
-        self._environment = {
-            **{
-                k: v
-                for k, v in os.environ.items()
-                if not k.startswith(("SLURM", "SBATCH", "SQUEUE"))
-            },
-            "FORGIA_DEV_SLURM": str(self._bed),
-            "SLURM_CONF": str(self._bed / "slurm.conf"),
-            "FORGIA_RUNS": str(self._root),
-            "XDG_CONFIG_HOME": str(scratch / "config"),
-        }
+        self._bed = Bed(scratch, bed)
+        self._root, self._environment = self._bed.root, self._bed.environment
         self._spans: dict[
             str, float
         ] = {}  # seconds from a moment to the end of an undisturbed submission
 
     def __enter__(self) -> SubmitKills:
         """Raise the Slurm, and see how long a submission takes."""
-        if self._own:
-            subprocess.run([DEV / "up", self._bed], check=True, stdout=subprocess.DEVNULL)
-        self._root.mkdir(exist_ok=True)
+        self._bed.up()
         for _ in range(2):
             before, began = self._there(), time.monotonic()
             process = self._start()
@@ -73,8 +62,7 @@ class SubmitKills:
         trace: TracebackType | None,
     ) -> None:
         """Take our own Slurm down."""
-        if self._own:
-            subprocess.run([DEV / "down", self._bed], check=True)
+        self._bed.down()
 
     def trial(self, chance: random.Random) -> dict[str, Any]:
         """Submit, kill, count."""
@@ -133,13 +121,13 @@ class SubmitKills:
         self._await(moment, process, before)
         with contextlib.suppress(subprocess.TimeoutExpired):
             process.wait(delay)
-        if everyone:
-            _kill_group(process.pid)
-        process.kill()
+        for each in of_session(process.pid) if everyone else [process.pid]:
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(each, signal.SIGKILL)
         process.wait()
         # an sbatch that outlived us ends its work
         deadline = time.monotonic() + LIMIT_S
-        while _group_lives(process.pid) and time.monotonic() < deadline:
+        while of_session(process.pid) and time.monotonic() < deadline:
             time.sleep(0.05)
 
     def _runs(self) -> list[str]:
@@ -152,20 +140,13 @@ class SubmitKills:
                 return stage
         return "before sbatch"
 
-    def _queue(self, words: str) -> list[list[str]]:
-        argv = ["squeue", "--noheader", "--states=all", f"--format={words}"]
-        said = subprocess.run(
-            argv, env=self._environment, check=True, capture_output=True, text=True
-        )
-        return [line.split("|") for line in said.stdout.splitlines()]
-
     def _jobs(self, name: str) -> dict[str, str]:
         """Return id → state of the jobs of a run, once all have ended."""
         deadline = time.monotonic() + LIMIT_S
         while True:
             found = {
                 job: state
-                for job, which, state in self._queue("%i|%j|%T")
+                for job, which, state in self._bed.queue("%i|%j|%T")
                 if which == f"forgia-{name}"
             }
             if not any(state in BUSY for state in found.values()) or time.monotonic() > deadline:
@@ -176,7 +157,7 @@ class SubmitKills:
         """Return the jobs of this root, by their working directory, that have no run directory."""
         return [
             job
-            for job, place in self._queue("%i|%Z")
+            for job, place in self._bed.queue("%i|%Z")
             if Path(place).parent == self._root and not (Path(place) / "job.json").is_file()
         ]
 
@@ -209,16 +190,3 @@ class SubmitKills:
 
 def _words(told: Mapping[str, Any]) -> str:
     return f"{told.get('state')} (job {told.get('job_id') or 'none'}): {told.get('why', '')}"
-
-
-def _kill_group(group: int) -> None:
-    with contextlib.suppress(ProcessLookupError):
-        os.killpg(group, signal.SIGKILL)
-
-
-def _group_lives(group: int) -> bool:
-    try:
-        os.killpg(group, 0)
-    except ProcessLookupError:
-        return False
-    return True

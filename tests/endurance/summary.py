@@ -28,6 +28,34 @@ another version, so there the promise is only that the reader of the granted ver
     "submit_kills": """\
 SIGKILL of `forgia submit`, alone or with its children, at a random moment: at most one job a run, no job
 without its run directory, what Slurm took ends with a result, and `forgia status` tells of it.""",
+    "resume_kills": """\
+SIGKILL of `forgia resume` of a sealed run, alone or with its children, at a random moment, or exactly around its
+calls of sbatch, squeue and sacct; then `forgia status` and `forgia resume` as a user would. One job each: a job
+that Slurm has is found and not sent again, and one that it hasn't is sent. The job waits behind a partition that
+is down, and is cancelled after it was counted. Where no job is there and the request might still arrive, `resume`
+refuses with exit code 4, and the claim is set back by 1000 s, when no process of the submission lives any more,
+instead of waiting seven minutes.""",
+    "submit_lies": """\
+The same with an sbatch that fails, times out with or without success, is killed, tells nothing or a wrong id,
+tells an id and fails, or submits twice.""",
+    "verdicts": """\
+A trial is 20 random requests on a dev Slurm frozen in one state. Each is judged, then really submitted; one that
+pends is submitted again when jobs have ended, nodes are back and the partition is open, the limits as they were:
+if it starts it was waiting, if not it never would. The verdict's class (starts now, waits, never, refused) is
+what Slurm did, in every one.""",
+    "endings": """\
+One training under a real Slurm, preempted, cancelled, cut short by its walltime, its node taken down, its
+launcher or batch step killed at a random step: `forgia status` names the ending, the run goes on by itself where
+it should (else after `forgia resume`), every step has the loss of an undisturbed run to the bit, at most one step
+is lost where the ranks could save (else one interval of checkpoints), and no process is left.""",
+    "waves": """\
+A packed sweep of 300 short points with two kinds of resources in 4 allocations of a real Slurm, two of which are
+requeued, cancelled, or lose their batch step at random moments: each point ends well exactly once and leaves a
+valid result, by itself or after `forgia resume`, with at most one Slurm job for five points.""",
+    "stalls": """\
+Three ranks in a loop with the phases of a training, the limit at 5 s and checkpoints of 8 s: healthy ones raise
+no alarm; a stopped rank, one that skips a collective, one whose read blocks and one three times as slow are
+named, with the right verdict.""",
     "checkpoint_kills": """\
 SIGKILL of a rank or of the batch step of a two-rank training at a random moment, then resume: the newest
 checkpoint verifies and loads, at most one interval is lost, steps computed again have the same loss to the

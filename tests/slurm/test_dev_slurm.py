@@ -112,6 +112,7 @@ def test_qos_are_those_of_booster(dev_slurm):
         "boost_qos_bprod|60|PartitionMaxNodes|1-00:00:00|node=256||node=65|",
         "boost_qos_lprod|40|PartitionTimeLimit|4-00:00:00||gres/gpu=32,node=8||",
         "qos_lowprio|0||||||",
+        "qos_lowcancel|0||||||",
         "lrd_all_serial|0|||cpu=4,gres/gpu=0|||",
     }
 

@@ -74,3 +74,16 @@ class Trip:
 def _with_cluster(words: tuple[str, ...]) -> list[str]:
     kind, *rest = words
     return [kind, "--json", "cluster=dev", *rest]
+
+
+def living_of(run: RunDir) -> list[str]:
+    """Return the command lines that hold the run's path, of this machine and of every bed on it."""
+    found = []
+    for entry in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = entry.read_bytes().decode(errors="replace").split("\0")
+        except OSError:
+            continue  # it has ended meanwhile
+        if any(str(run.path) in word for word in words):
+            found.append(" ".join(words))
+    return found

@@ -18,6 +18,7 @@ import torch
 from forgia_hpc.cli.main import VERBS
 from forgia_hpc.cli.main import forgia as group
 from forgia_hpc.config.compose import compose_job
+from forgia_hpc.config.expand import expand
 from forgia_hpc.config.groups import groups
 from forgia_hpc.data.ingest.load import load_source
 from forgia_hpc.errors import InputError
@@ -156,6 +157,8 @@ def misfits(line: Line) -> list[str]:
     own = line.words[: line.words.index("--")] if "--" in line.words else line.words
     plain = [word for word in own if "=" in word and not word.startswith("-")]
     kinds = [Kind(word) for word in own if word in Kind.__members__]
+    if own[0] == "rerun":  # its KIND stands in the run
+        kinds = [Kind.train]
     if not kinds:
         return [f"{word}: in a line without KIND" for word in plain]
     problems = [
@@ -164,7 +167,14 @@ def misfits(line: Line) -> list[str]:
         if key == "cluster" and name not in cluster_names()
     ]
     try:
-        compose_job(kinds[0], plain)
+        if kinds[0] is Kind.chain:
+            for word in plain:  # of one member, whose kind stands in the file
+                expand([word.rpartition(":")[2]])
+        elif own[0] == "sweep":
+            expand(plain)
+            compose_job(kinds[0], expand(plain)[0].words)
+        else:
+            compose_job(kinds[0], plain)
     except InputError as error:
         problems += [str(problem) for problem in error.problems]
     return problems
@@ -231,7 +241,7 @@ def every_command() -> list[str]:
     found = []
     for verb in VERBS:
         command = group.get_command(CONTEXT, verb)
-        members = command.commands if isinstance(command, click.Group) else [""]
+        members = command.list_commands(CONTEXT) if isinstance(command, click.Group) else [""]
         found += [f"{verb} {name}".strip() for name in members]
     return found
 

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from forgia_hpc.errors import ExitCode, InputError, Problem
+from forgia_hpc.errors import ExitCode, InputError, Problem, nearest
 
 
 def test_exit_codes_are_frozen() -> None:
@@ -24,3 +24,10 @@ def test_a_problem_is_one_line_with_all_its_parts() -> None:
 def test_an_input_error_holds_every_problem() -> None:
     error = InputError([Problem(field=name, got=None, limit="x") for name in "abc"])
     assert [line[0] for line in str(error).splitlines()] == ["a", "b", "c"]
+
+
+def test_a_misspelt_word_is_answered_with_the_nearest() -> None:
+    known = ["leonardo_booster", "leonardo_dcgp", "train.steps"]
+    assert nearest("train.stps", known, "look").startswith("did you mean train.steps? look")
+    assert nearest("leonardo", known, "").startswith("did you mean leonardo_booster or leonardo_d")
+    assert nearest("zzz", known, "look") == "look"

@@ -178,7 +178,8 @@ def test_help_and_config_groups_are_the_same_everywhere(installed: Path) -> None
 
 
 def test_a_dry_run_prints_the_script(bin_dir: Path) -> None:
-    words = ["cluster=leonardo_booster", "resources.account=someproject", "--dry-run"]
+    asked = ["resources.account=someproject", "resources.walltime=00:30:00"]
+    words = ["cluster=leonardo_booster", *asked, "--dry-run"]
     text = call(bin_dir, "submit", "train", *words)
     assert text.startswith("#!/bin/bash\n")
     assert "#SBATCH --account=someproject\n" in text

@@ -24,8 +24,11 @@ def every_command() -> dict[str, click.Command]:
     for verb in VERBS:
         command = group.get_command(context, verb)
         assert command is not None
-        parts = command.commands.items() if isinstance(command, click.Group) else [("", command)]
-        found |= {f"{verb} {name}".strip(): each for name, each in parts}
+        parts = command.list_commands(context) if isinstance(command, click.Group) else [""]
+        for name in parts:  # members of a group may be imported when they are called
+            member = command.get_command(context, name) if name else command
+            assert member is not None
+            found[f"{verb} {name}".strip()] = member
     return found
 
 
@@ -61,11 +64,19 @@ def test_every_verb_explains_itself_with_an_example(name: str) -> None:
             "command",
             "cluster=leonardo_booster",
             "resources.account=a",
+            "resources.walltime=00:30:00",
             "--dry-run",
             "--",
             "x",
         ],
-        ["submit", "train", "cluster=leonardo_booster", "resources.account=a", "--dry-run"],
+        [
+            "submit",
+            "train",
+            "cluster=leonardo_booster",
+            "resources.account=a",
+            "resources.walltime=00:30:00",
+            "--dry-run",
+        ],
         ["status"],
         ["cluster", "list"],
         ["config", "show", "train"],
@@ -93,7 +104,7 @@ def test_nothing_heavy_is_imported_on_the_login_node(words: list[str]) -> None:
 
 def test_the_dry_run_prints_the_script_alone_on_stdout(forgia) -> None:
     words = ["submit", "train", "cluster=leonardo_booster", "resources.account=AIFAC_L01"]
-    done = forgia(*words, "--dry-run", PATH="/nowhere")
+    done = forgia(*words, "resources.walltime=00:30:00", "--dry-run", PATH="/nowhere")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("#!/bin/bash\n")
     assert "exec " in done.stdout.strip().splitlines()[-1]
@@ -120,9 +131,35 @@ def test_every_problem_is_told_at_once_with_exit_code_2(forgia) -> None:
 
 
 @pytest.mark.parametrize(
+    "words", [["submit"], ["submit", "bogus"], ["nosuch"], ["budget", "release", "acc", "x"]]
+)
+def test_wrong_words_are_one_json_object_too(forgia, words: list[str]) -> None:
+    done = forgia(*words, "--json")
+    assert done.returncode == 2
+    (problem,) = json.loads(done.stdout)["problems"]
+    assert problem["limit"]
+    assert problem["fix"].endswith("--help")
+
+
+def test_a_programs_own_json_is_not_ours(forgia) -> None:
+    done = forgia("submit", "command", "resources.nodes=0", "--", "x", "--json")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "resources.nodes" in done.stderr
+
+
+def test_an_interpolation_of_another_type_is_told(forgia) -> None:
+    words = ["submit", "train", "resources.nodes=${oc.env:ODD}", "--dry-run"]
+    done = forgia(*words, ODD="hunter2")
+    assert done.returncode == 2
+    assert "resources.nodes" in done.stderr
+    assert "hunter2" not in done.stderr
+    assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
     ("words", "says"),
     [
-        (["submit", "train", "cluster=leonardo"], "one of dev, leonardo_booster, local"),
+        (["submit", "train", "cluster=leonardo"], "one of alps, dev, "),
         (["submit", "command"], "a program is needed"),
         (["submit", "train", "--", "python"], "only a command job takes a program"),
         (["submit", "evaluate"], "a train run is needed"),

@@ -6,8 +6,8 @@ import pytest
 
 from forgia_hpc.config.check import check, check_batch, complete
 from forgia_hpc.config.compose import compose_job
-from forgia_hpc.jobs.plan import price
 from forgia_hpc.schema.job import Job, Kind
+from forgia_hpc.slurm.accounting import price
 from forgia_hpc.slurm.cluster import load_cluster
 
 
@@ -27,8 +27,11 @@ def fields(cluster: str, *overrides: str, kind: Kind = Kind.train) -> list[str]:
     ("overrides", "field"),
     [
         (["resources.account=null"], "resources.account"),
-        (["resources.nodes=65"], "resources.nodes"),
-        (["resources.walltime=24:00:01"], "resources.walltime"),
+        (["resources.nodes=257"], "resources.nodes"),
+        (["resources.nodes=65", "resources.qos=normal"], "resources.nodes"),
+        (["resources.walltime=4-00:00:01"], "resources.walltime"),
+        (["resources.walltime=24:00:01", "resources.qos=normal"], "resources.walltime"),
+        (["resources.walltime=24:00:01", "resources.nodes=9"], "resources.walltime"),
         (["resources.qos=boost_qos_dbg", "resources.walltime=00:30:01"], "resources.walltime"),
         (["resources.qos=boost_qos_dbg", "resources.nodes=9"], "resources.nodes"),
         (["resources.qos=boost_usr_prod"], "resources.qos"),
@@ -88,8 +91,8 @@ def test_a_wrong_partition_hides_no_other_problem() -> None:
 
 
 def test_a_fix_names_the_qos_that_would_do() -> None:
-    problems = check(*job_on("leonardo_booster", "resources.nodes=80"))
-    assert "boost_qos_bprod" in problems[0].fix
+    problems = check(*job_on("leonardo_booster", "resources.nodes=80", "resources.qos=normal"))
+    assert problems[0].fix == "ask for 64 or fewer, or resources.qos=boost_qos_bprod"
 
 
 def test_this_machine_has_one_node_and_no_srun() -> None:
@@ -101,10 +104,12 @@ def test_this_machine_has_one_node_and_no_srun() -> None:
     assert fields("local", "resources.ranks_per_node=500000") == ["resources.ranks_per_node"]
 
 
-def test_one_gpu_gets_its_share_of_the_node() -> None:
-    job, _ = job_on("leonardo_booster", "resources.ranks_per_node=1")
+@pytest.mark.parametrize("word", ["resources.ranks_per_node=1", "resources.gpus_per_node=1"])
+def test_one_gpu_gets_its_share_of_the_node(word: str) -> None:
+    job, _ = job_on("leonardo_booster", word)
     asked = job.resources
-    assert (asked.gpus_per_node, asked.cpus_per_rank, asked.mem_gb) == (1, 8, 120)
+    assert (asked.ranks_per_node, asked.gpus_per_node) == (1, 1)
+    assert (asked.cpus_per_rank, asked.mem_gb) == (8, 120)
 
 
 @pytest.mark.parametrize(
@@ -119,8 +124,10 @@ def test_one_gpu_gets_its_share_of_the_node() -> None:
     ],
 )
 def test_golden_prices_of_leonardo(overrides: list[str], core_h: float) -> None:
-    found = price(*job_on("leonardo_booster", *overrides))
-    assert found is not None
+    job, cluster = job_on("leonardo_booster", *overrides)
+    priced = price(job.resources, cluster)
+    assert priced is not None
+    found = priced.parts
     assert found["core-h"] == core_h
     assert found["node-h"] == pytest.approx(core_h / 32, abs=0.01)
     assert found["GPU-h"] == pytest.approx(core_h / 8, abs=0.01)
@@ -131,7 +138,9 @@ def test_the_free_partition_costs_nothing() -> None:
         "leonardo_booster", "resources.partition=lrd_all_serial", "resources.ranks_per_node=1",
         "resources.gpus_per_node=0", kind=Kind.command,
     )  # fmt: skip
-    assert price(job, cluster) is None
+    priced = price(job.resources, cluster)
+    assert priced is not None
+    assert (priced.amount, priced.by) == (0, "free")
 
 
 def test_the_global_batch_must_divide_over_the_ranks() -> None:

@@ -3,13 +3,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from hydra.core.override_parser.types import Quote, QuotedString
 from omegaconf import OmegaConf
 
 from forgia_hpc import sources
 from forgia_hpc.config.compose import as_yaml, compose_job
 from forgia_hpc.config.groups import groups, keys
 from forgia_hpc.errors import InputError, SealBrokenError
-from forgia_hpc.schema.job import JOBS, Kind, TrainJob
+from forgia_hpc.schema.job import JOBS, CommandJob, Kind, TrainJob
 from forgia_hpc.schema.load import load_job
 
 EVERY_OPTION = [
@@ -123,3 +124,77 @@ def test_the_keys_of_free_mappings_may_be_new() -> None:
     assert (job.model.options["width"], job.model.options["seen"]) == (32, 64)
     command = compose_job(Kind.command, ["command.env.LOG_LEVEL=debug"])
     assert command.command.env == {"LOG_LEVEL": "debug"}  # type: ignore[attr-defined]
+
+
+FOREIGN = [
+    "${HOME}",
+    "$HOME",
+    r"\${x}",
+    r"\\${x}",
+    "${a:b}",
+    "${",
+    "$${seed}",
+    "a ${x} and \\${y}\\",
+    "größe-数-🎈",
+    'it\'s "quoted"',
+    "two\nlines\n",
+    "tab\there",
+    " ",
+    "",
+    "???",
+    "1e-3",
+    "010",
+    "true",
+    "null",
+    "01:02:03",
+    "2026-11-22",
+    "a\u2028b\x85c",
+]
+
+
+@pytest.mark.parametrize("text", FOREIGN)
+def test_the_words_of_a_program_travel_byte_for_byte(text: str, tmp_path: Path) -> None:
+    job = compose_job(Kind.command, [])
+    assert isinstance(job, CommandJob)
+    job.command.argv, job.command.env = ["sh", "-c", text], {"SAID": text}
+    (tmp_path / "config.yaml").write_text(as_yaml(job), encoding="utf-8")
+    assert load_job(tmp_path / "config.yaml") == job
+
+
+@pytest.mark.parametrize("text", [each for each in FOREIGN if each not in ("???", "${")])
+def test_no_key_of_ours_is_read_in_what_a_program_is_told(text: str) -> None:
+    word = QuotedString(text, Quote.single).with_quotes()
+    overrides = [f"command.env.SAID={word}", f"command.argv=[echo,{word}]"]
+    job = compose_job(Kind.command, overrides)
+    assert isinstance(job, CommandJob)
+    assert job.command.env == {"SAID": text}
+    assert job.command.argv == ["echo", text]
+
+
+@pytest.mark.parametrize("text", ["${HOME}/bin", "$HOME", "1e-3", "true", "null", "010", "1_000"])
+def test_a_variable_needs_no_quotes(text: str) -> None:
+    job = compose_job(Kind.command, [f"command.env.SAID={text}"])
+    assert isinstance(job, CommandJob)
+    assert job.command.env == {"SAID": text}
+
+
+def test_elsewhere_a_value_may_still_name_another() -> None:
+    assert compose_job(Kind.train, ["seed=7", "train.steps=${seed}"]).train.steps == 7  # type: ignore[attr-defined]
+
+
+@pytest.mark.parametrize(
+    ("old", "new"),
+    [
+        ("steps: 200", "steps: many"),
+        ("kind: train", "kind: dance"),
+        ("bf16", "fp8"),
+        ("seed: 0", "seed: []"),
+        ("kind: train", "- kind"),
+    ],
+)
+def test_a_sealed_config_of_other_types_is_no_config(old: str, new: str, tmp_path: Path) -> None:
+    text = as_yaml(compose_job(Kind.train, []))
+    assert old in text
+    (tmp_path / "config.yaml").write_text(text.replace(old, new))
+    with pytest.raises(SealBrokenError, match="not a sealed config"):
+        load_job(tmp_path / "config.yaml")

@@ -13,7 +13,9 @@ from pathlib import Path
 import pytest
 
 from forgia_hpc.errors import refused_by_system
-from forgia_hpc.jobs.track import State, list_runs, status_of
+from forgia_hpc.jobs.find import list_runs
+from forgia_hpc.jobs.standing import State
+from forgia_hpc.jobs.track import status_of
 from forgia_hpc.metrics import MetricsFile, read_metrics
 from forgia_hpc.rundir import RunDir, write_json, write_whole
 
@@ -124,7 +126,7 @@ def test_a_broken_run_hides_no_other(ended: RunDir, forgia, content: str) -> Non
     found = status_of([RunDir(other), ended])
     assert [entry.state for entry in found] == [State.broken, State.completed]
     assert forgia("wait", other.name).returncode == 5
-    assert forgia("resume", other.name).returncode == 2
+    assert forgia("resume", other.name).returncode == 5
     assert ended.name in forgia("status").stdout
 
 

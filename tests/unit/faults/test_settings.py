@@ -7,7 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from forgia_hpc.config.compose import compose_job, user_defaults
+from forgia_hpc.config.compose import compose_job
+from forgia_hpc.config.defaults import user_defaults
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.jobs.plan import Wish, make_plan
 from forgia_hpc.schema.job import Kind

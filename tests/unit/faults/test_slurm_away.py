@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import os
-import sys
+import time
 from pathlib import Path
 
 import pytest
 from fakes.slurm_commands import FakeSlurm
 
 from forgia_hpc.errors import InputError, SlurmSilentError
+from forgia_hpc.jobs.journal import arrives_s
+from forgia_hpc.jobs.standing import State
 from forgia_hpc.jobs.submit import submit_sealed
-from forgia_hpc.jobs.track import ARRIVES_S, State, status_of
+from forgia_hpc.jobs.track import status_of
 from forgia_hpc.rundir import RunDir, write_json, write_text
 
 SILENT = "slurm_load_jobs error: Unable to contact slurm controller (connect failure)\n"
@@ -28,7 +30,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
 def run(tmp_path: Path) -> RunDir:
     run = RunDir(tmp_path / "runs" / "20261122-120000-command-abcdef")
     run.logs.mkdir(parents=True)
-    record = {"kind": "command", "cluster": "dev", "slurm": True, "slurm_environment": {}}
+    record = {"kind": "command", "cluster": "dev", "slurm": True}
+    record |= {"slurm_environment": {}, "resources": {"walltime": "00:10:00"}}
     write_json(run.job, record)
     write_text(run.path / "job.sbatch", "#!/bin/sh\n")
     return run
@@ -44,14 +47,9 @@ def test_two_silences_name_the_run_whose_job_is_in_doubt(fake: FakeSlurm, run: R
 
 def test_a_job_whose_id_was_lost_is_found_by_its_name(fake: FakeSlurm, run: RunDir) -> None:
     run.event("submitting", name=f"forgia-{run.name}")
-    fake.says("squeue", "77\n")
-    fake.says("scontrol", "JobId=77 JobState=PENDING Reason=Priority\n")
-    fake.says("squeue", "77|PENDING|Priority|\n")
-    fake.says("sacct", "77\n")
-    fake.directory.joinpath("squeue").write_text(
-        f"#!{sys.executable}\nimport sys\n"
-        "print('77' if any(a.startswith('--name') for a in sys.argv) else '77|PENDING|Priority|')\n"
-    )
+    fake.keeps_jobs()
+    when = time.strftime("%Y-%m-%dT%H:%M:%S")
+    fake.set_job("77", name=f"forgia-{run.name}", state="PENDING", submit=when)
     (found,) = status_of([run])
     assert (found.state, found.job_id) == (State.pending, "77")
     assert run.events("submitted")[-1].facts["reconciled"] is True
@@ -62,7 +60,7 @@ def test_a_submission_that_never_arrived_may_be_sent_again(
 ) -> None:
     run.event("submitting", name=f"forgia-{run.name}")
     assert status_of([run])[0].state is State.unknown
-    later = run.events("submitting")[0].time_ns + (ARRIVES_S + 1) * 10**9
+    later = run.events("submitting")[0].time_ns + int(arrives_s({}) + 1) * 10**9
     monkeypatch.setattr("time.time_ns", lambda: later)
     (found,) = status_of([run])
     assert found.state is State.sealed

@@ -12,7 +12,9 @@ from pathlib import Path
 
 import pytest
 
-from forgia_hpc.jobs.track import State, list_runs, status_of
+from forgia_hpc.jobs.find import list_runs
+from forgia_hpc.jobs.standing import State
+from forgia_hpc.jobs.track import status_of
 from forgia_hpc.rundir import RunDir
 
 

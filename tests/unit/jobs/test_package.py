@@ -29,6 +29,8 @@ def source(tmp_path: Path) -> Path:
     (root / ".git").mkdir()
     (root / ".git" / "HEAD").write_text("x")
     (root / ".env").write_text("TOKEN=hunter2")
+    (root / ".git-credentials").write_text("https://me:hunter2@host")
+    (root / "token").write_text("hunter2")
     (root / "id_ed25519").write_text("PRIVATE")
     (root / "server.pem").write_text("PRIVATE")
     (root / "big.bin").write_bytes(b"\0" * (provenance.FILE_CAP + 1))
@@ -51,7 +53,8 @@ def test_the_digest_under_slurm_forgets_the_place_and_the_name(
     digests = set()
     for name in "ab":
         monkeypatch.setenv("FORGIA_RUNS", str(tmp_path / name))
-        digests.add(seal(plan("cluster=leonardo_booster", "resources.account=x")).digest)
+        asked = ("resources.account=x", "resources.walltime=00:30:00")
+        digests.add(seal(plan("cluster=leonardo_booster", *asked)).digest)
     assert len(digests) == 1
 
 
@@ -65,7 +68,16 @@ def test_secrets_and_big_files_stay_out_and_are_told(source: Path) -> None:
     assert kept == {"pkg/train.py"}
     assert set(sealed.left_out) == {
         f"source/{name}"
-        for name in (".git", ".env", "id_ed25519", "server.pem", "big.bin", "outside")
+        for name in (
+            ".git",
+            ".env",
+            ".git-credentials",
+            "token",
+            "id_ed25519",
+            "server.pem",
+            "big.bin",
+            "outside",
+        )
     }
     written = b"".join(path.read_bytes() for path in sealed.run.path.rglob("*") if path.is_file())
     assert b"hunter2" not in written
@@ -130,7 +142,9 @@ def test_an_edit_that_mends_the_manifest_too_is_refused(source: Path) -> None:
 
 
 def test_an_edited_script_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
-    sealed = seal(plan("cluster=leonardo_booster", "resources.account=x"))
+    sealed = seal(
+        plan("cluster=leonardo_booster", "resources.account=x", "resources.walltime=00:30:00")
+    )
     check_seal(sealed.run, sealed.digest)
     script = sealed.run.path / "job.sbatch"
     script.write_text(script.read_text().replace("--nodes=1", "--nodes=2"))

@@ -18,13 +18,14 @@ def test_the_last_beat_of_every_rank_of_the_attempt_is_read(tmp_path: Path) -> N
         tenth.beat(1234567, "a phase with a long name")
         tenth.beat(5, "save")
         second.beat(4, "train")
-        second.beat(5, "train")  # within the second: not written
-    beats = read_beats(run, 1)
+        second.beat(5, "train")  # the phase is not new: the thread writes it within the second
+        beats = read_beats(run, 1)
     assert [(beat.rank, beat.step, beat.phase) for beat in beats] == [
         (2, 4, "train"),
         (10, 5, "save"),
     ]
     assert all(abs(beat.time - time.time()) < 60 for beat in beats)
+    assert [(beat.step, beat.over) for beat in read_beats(run, 1)] == [(5, True), (5, True)]
 
 
 def test_a_rank_that_said_nothing_yet_is_passed_over(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from fakes.slurm_commands import FakeSlurm
 
 from forgia_hpc.errors import InputError, SlurmSilentError
 from forgia_hpc.slurm import state
-from forgia_hpc.slurm.state import job_ids_named, states
+from forgia_hpc.slurm.state import states
 
 
 @pytest.fixture
@@ -21,8 +21,8 @@ def fake(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> FakeSlurm:
 
 
 def test_many_jobs_are_one_question(fake: FakeSlurm) -> None:
-    fake.says("squeue", "1|RUNNING|None|n1\n2|PENDING|Priority|\n")
-    fake.says("sacct", "3|CANCELLED by 0|0:15|n2\n")
+    fake.says("squeue", "1|RUNNING|None|n1|2026-11-22T12:00:00|a\n2|PENDING|Priority||N/A|b\n")
+    fake.says("sacct", "3|CANCELLED by 0|0:15|n2|61|30|c\n")
     found = states(["1", "2", "3"], {})
     assert {job: (s.state, s.source) for job, s in found.items()} == {
         "1": ("RUNNING", "squeue"),
@@ -65,10 +65,19 @@ def test_an_inherited_format_does_not_reach_squeue(
     assert "SQUEUE_FORMAT" not in fake.calls("squeue")[0]["env"]
 
 
-def test_a_lost_job_is_found_by_its_name(fake: FakeSlurm) -> None:
-    fake.says("squeue", "12\n")
-    fake.says("sacct", "9\n12\n")
-    assert job_ids_named("forgia-x", {}) == ["9", "12"]
+def test_an_answer_carries_the_name_of_its_job(fake: FakeSlurm) -> None:
+    fake.says("squeue", "1|RUNNING|None|n1|2026-11-22T12:00:00|a|b\n")
+    fake.says("sacct", "3|COMPLETED|0:0|n2|61|UNLIMITED|forgia-x\n")
+    found = states(["1", "3"], {})
+    assert {job: s.name for job, s in found.items()} == {"1": "a|b", "3": "forgia-x"}
+
+
+def test_the_name_that_slurmdbd_never_got_is_squeues(fake: FakeSlurm) -> None:
+    """A job that is cancelled in its first second is called "allocation" in sacct for ever."""
+    fake.says("squeue", "1|CANCELLED|None||N/A|forgia-x\n")
+    fake.says("sacct", "".join(f"{n}|CANCELLED by 0|0:0|None|0||allocation\n" for n in "12"))
+    found = states(["1", "2"], {})
+    assert {job: s.name for job, s in found.items()} == {"1": "forgia-x", "2": ""}
 
 
 def test_no_slurm_on_the_machine_is_the_users_to_mend(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -15,9 +16,7 @@ from forgia_hpc.schema.resources import Resources
 from forgia_hpc.slurm import executor
 from forgia_hpc.slurm.cluster import load_cluster
 from forgia_hpc.slurm.executor import BatchExecutor, Script, allowed, render
-from forgia_hpc.slurm.request import sbatch_request
-
-GOLDEN = Path(__file__).parent / "golden"
+from forgia_hpc.slurm.request import BatchStep, sbatch_request
 
 
 @pytest.fixture
@@ -42,16 +41,8 @@ def text_for(cluster: str, **asked: object) -> str:
     profile = load_cluster(cluster)
     resources = complete(Resources(account="AIFAC_L01", **asked), profile)  # type: ignore[arg-type]
     run = Path("/runs/20261122-120000-train-abcdef")
-    return render(
-        sbatch_request(resources, profile, run=run, python="/venv/bin/python", digest="d" * 64)
-    )
-
-
-@pytest.mark.parametrize("cluster", ["leonardo_booster", "dev"])
-def test_the_script_is_the_golden_one(cluster: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORGIA_DEV_SLURM", "/dev-slurm")
-    golden = GOLDEN / f"{cluster}.sbatch"
-    assert text_for(cluster, nodes=2) == golden.read_text()
+    step = BatchStep(python="/venv/bin/python", digest="d" * 64, launch=profile.software.launch)
+    return render(sbatch_request(resources, profile, step, run=run))
 
 
 def test_the_script_needs_no_slurm(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -107,6 +98,44 @@ def test_no_answer_is_not_a_refusal(fake: FakeSlurm, script: Script, said: str) 
     fake.says("sbatch", "", err=said, code=1)
     with pytest.raises(SlurmSilentError, match="forgia status x"):
         BatchExecutor(script).submit_script()
+
+
+@pytest.mark.parametrize(
+    ("out", "err", "code"),
+    [
+        ("", "", 0),
+        ("Submitted batch job 7\n", "sbatch: error: lost the line\n", 1),
+        ("", "", 1),
+        ("", "sbatch: error: whatever\n", 137),
+        ("", "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n", 1),
+    ],
+)
+def test_what_is_no_verdict_of_slurm_leaves_the_job_in_doubt(
+    fake: FakeSlurm, script: Script, out: str, err: str, code: int
+) -> None:
+    fake.says("sbatch", out, err=err, code=code)
+    with pytest.raises(SlurmSilentError, match="whether forgia-x is queued is not known"):
+        BatchExecutor(script).submit_script()
+
+
+def test_a_refusal_after_retries_is_a_refusal(fake: FakeSlurm, script: Script) -> None:
+    retried = "sbatch: error: Slurm temporarily unable to accept job, sleeping and retrying\n"
+    verdict = "sbatch: error: Batch job submission failed: Invalid qos specification\n"
+    fake.says("sbatch", "", err=retried + verdict, code=1)
+    with pytest.raises(InputError, match="Invalid qos"):
+        BatchExecutor(script).submit_script()
+
+
+def test_token_options_and_arguments_are_on_the_command_line(
+    fake: FakeSlurm, script: Script
+) -> None:
+    fake.says("sbatch", "Submitted batch job 4711\n")
+    asked = replace(script, options=("--hold",), arguments=("--from", "7"))
+    BatchExecutor(asked).submit_script()
+    (call,) = fake.calls("sbatch")
+    first, second, text, *rest = call["argv"]
+    assert [first, second, rest] == ["--job-name=forgia-x", "--hold", ["--from", "7"]]
+    assert text.endswith(".sh")
 
 
 def test_an_sbatch_that_hangs_is_left_alone_after_its_time(

@@ -1,0 +1,235 @@
+"""Several runs side by side: what differs in their configs, what they reached, one metric over the steps."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.padding import Padding
+from rich.text import Text
+
+from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.report.curves import envelope, moving_mean, smoothing, spark
+from forgia_hpc.report.facts import RunFacts, read_run
+from forgia_hpc.report.figures import number, percent, si, significant
+from forgia_hpc.report.markup import Safe, table, tag
+from forgia_hpc.report.page import document
+from forgia_hpc.report.progress import Points, progress
+from forgia_hpc.report.standing import standing
+from forgia_hpc.report.svg import Frame, padded, panel
+from forgia_hpc.report.terminal import grid, plain
+from forgia_hpc.rundir import RunDir, write_text
+
+ROOMY = 9  # columns of a terminal line
+SERIES = 6  # lines that have a colour of their own; more are drawn faint
+MOST_KEYS = 4  # columns of differing config values; CSV and JSON have all
+LAST_SHARE = 0.05  # of the steps: the last value of a noisy metric is a mean over these
+NOT_OF_INTEREST = ("label", "resources.account")
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One run among others."""
+
+    name: str
+    state: str
+    asked: dict[str, Any]  # the config values that are not the same in all runs
+    points: Points
+    last: float | None
+    best: float | None
+    skill: float | None
+    tokens_per_s: float | None
+    seconds: float | None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figures for `--json`, without the curve."""
+        return {key: value for key, value in self.__dict__.items() if key != "points"}
+
+
+def compare(runs: Sequence[RunDir], metric: str = "loss") -> list[Compared]:
+    """Return the runs' figures, in the order given.
+
+    Raises:
+        InputError: no run has such a metric.
+    """
+    facts = [read_run(run) for run in runs]
+    found = [_compared(one, metric, keys) for keys in [differing_keys(facts)] for one in facts]
+    if facts and not any(one.points for one in found):
+        known = sorted(
+            {name for one in facts for row in one.rows for name in row} - {"step", "phase"}
+        )
+        limit = f"no run has it; known: {', '.join(known) or 'none, nothing was measured yet'}"
+        raise InputError(Problem(field="--metric", got=metric, limit=limit))
+    return found
+
+
+def differing_keys(facts: Sequence[RunFacts]) -> list[str]:
+    """Return the dotted config keys whose values are not the same in all runs."""
+    configs = [_flat(one.config) for one in facts]
+    keys = dict.fromkeys(key for config in configs for key in config)
+    different = [
+        key
+        for key in keys
+        if key not in NOT_OF_INTEREST and len({repr(config.get(key)) for config in configs}) > 1
+    ]
+    # what was varied on purpose first, the machine's share after it
+    return sorted(different, key=lambda key: key.startswith(("resources.", "cluster", "launch")))
+
+
+def _flat(content: Any, at: str = "") -> dict[str, Any]:
+    if not isinstance(content, dict):
+        return {at: content}
+    return {
+        key: value
+        for name, entry in content.items()
+        for key, value in _flat(entry, f"{at}.{name}" if at else str(name)).items()
+    }
+
+
+def _compared(facts: RunFacts, metric: str, keys: Sequence[str]) -> Compared:
+    config, figures = _flat(facts.config), progress(facts)
+    rows = [row for row in facts.rows if row.get("phase", "train") == "train"]
+    points = [
+        (float(row["step"]), value)
+        for row in rows
+        if (value := number(row.get(metric))) is not None
+    ]
+    values = [value for _, value in points]
+    tail = values[-max(1, round(len(values) * LAST_SHARE)) :]
+    headline = facts.evaluation.headline() if facts.evaluation else None
+    return Compared(
+        name=facts.name,
+        state=standing(facts, "").word,
+        asked={key: config.get(key) for key in keys},
+        points=points,
+        last=sum(tail) / len(tail) if tail else None,
+        best=min(values, default=None),
+        skill=headline.skill if headline else None,
+        tokens_per_s=figures.throughput,
+        seconds=figures.seconds,
+    )
+
+
+def head(found: Sequence[Compared], metric: str) -> list[str]:
+    """Return the names of the columns."""
+    keys = [_short(key, found[0].asked) for key in list(found[0].asked)[:MOST_KEYS]]
+    return ["run", "state", *keys, f"{metric} last", "least", "skill", "tokens/s"]
+
+
+def _short(key: str, keys: Iterable[str]) -> str:
+    """Return the last word of a key where no other key ends in it."""
+    last = key.rpartition(".")[2]
+    return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
+
+
+def cells(one: Compared) -> list[str]:
+    """Return one run as words, column by column."""
+    return [
+        one.name,
+        one.state,
+        *(str(value) for value in list(one.asked.values())[:MOST_KEYS]),
+        *("–" if value is None else significant(value, 4) for value in (one.last, one.best)),
+        "–" if one.skill is None else percent(one.skill, sign=True),
+        "–" if one.tokens_per_s is None else si(one.tokens_per_s),
+    ]
+
+
+def show(found: Sequence[Compared], metric: str, console: Console) -> None:
+    """Show the table on a terminal, a small curve in each row; what says nothing there is left out."""
+    rows = [cells(one) for one in found]
+    heads = head(found, metric)
+    told = [
+        column
+        for column, name in enumerate(heads)
+        if name not in ("state", "skill", "tokens/s")
+        or {row[column] for row in rows} - {"finished", "–"}
+    ]
+    told = [column for column in told if heads[column] != "tokens/s" or len(told) < ROOMY]
+    shown = grid(*(heads[column] for column in told), "over the steps", numbers_from=1)
+    shown.columns[0].min_width = max(len(one.name) for one in found)
+    shown.columns[-1].justify = "left"
+    for one, row in zip(found, rows, strict=True):
+        curve = Text(spark([value for _, value in one.points], 16), "dark_orange3")
+        shown.add_row(*(plain(row[column]) for column in told), curve)
+    console.print(Padding(shown, (0, 1)))
+    left = len(found[0].asked) - MOST_KEYS if found else 0
+    if left > 0:
+        console.print(f"{left} more config values differ: forgia compare … --csv, or forgia diff")
+
+
+def as_csv(found: Sequence[Compared], metric: str) -> str:
+    """Return the figures as CSV: every differing value, full precision."""
+    written = io.StringIO()
+    writer = csv.writer(written, lineterminator="\n")
+    keys = list(found[0].asked) if found else []
+    writer.writerow(
+        ["run", "state", *keys, metric, f"least_{metric}", "skill", "tokens_per_s", "seconds"]
+    )
+    for one in found:
+        figures = (one.last, one.best, one.skill, one.tokens_per_s, one.seconds)
+        writer.writerow([one.name, one.state, *one.asked.values(), *figures])
+    return written.getvalue()
+
+
+def write_comparison(found: Sequence[Compared], metric: str, to: Path) -> Path:
+    """Write the page: the plot, then the table."""
+    title = f"{len(found)} runs by {metric}"
+    rows: list[list[object]] = [list(cells(one)) for one in found]
+    content = [
+        tag("section", tag("h2", "Over the steps"), plot(found, metric), _key(found), id="plot"),
+        tag(
+            "section",
+            tag("h2", "Figures"),
+            table(title, head(found, metric), rows, text_columns=2),
+            id="table",
+        ),
+    ]
+    best = min((one for one in found if one.last is not None), key=lambda one: one.last or 0.0)
+    headline = f"{best.name} ends with the least {metric}: {significant(best.last or 0.0, 4)}."
+    links = {"#plot": "Over the steps", "#table": "Figures"}
+    write_text(to, document(title, f"Comparison of {len(found)} runs", headline, links, content))
+    return to
+
+
+def plot(found: Sequence[Compared], metric: str) -> Safe:
+    """Return one panel with a line a run."""
+    drawn = [one for one in found if one.points]
+    steps = [step for one in drawn for step, _ in one.points]
+    values = [value for one in drawn for _, value in one.points]
+    low, high = min(values), max(values)
+    log = low > 0 and high / low > 30
+    frame = Frame(
+        (min(steps), max(*steps, min(steps) + 1)),
+        (low * 0.85, high * 1.15) if log else padded(values),
+        width=960,
+        height=380,
+        log=log,
+    )
+    frame.y_axis()
+    frame.x_axis("step")
+    for index, one in reversed(list(enumerate(drawn))):
+        line = envelope(moving_mean(one.points, smoothing(one.points)))
+        frame.line(line, f"s{index}" if index < SERIES else "faint")
+    says = "; ".join(f"{one.name} {significant(one.last or 0.0, 4)}" for one in drawn)
+    return panel(frame.draw(f"{metric} over the steps: {says}."), metric)
+
+
+def _key(found: Sequence[Compared]) -> Safe:
+    drawn = [one for one in found if one.points]
+    entries = [
+        tag("li", tag("span", class_=f"stroke s{index}"), one.name, _asked(one))
+        for index, one in enumerate(drawn[:SERIES])
+    ]
+    more = len(drawn) - SERIES
+    rest = [tag("li", f"{more} more, drawn faint")] if more > 0 else []
+    return tag("ul", *entries, *rest, class_="key")
+
+
+def _asked(one: Compared) -> str:
+    said = [f"{key.rpartition('.')[2]} {value}" for key, value in list(one.asked.items())[:3]]
+    return f" · {', '.join(said)}" if said else ""
