@@ -81,10 +81,22 @@ def compose_config(kind: Kind, overrides: Sequence[str]) -> DictConfig:
     defaults = user_defaults()
     own = [f"cluster={_quoted(defaults['cluster'])}"] if "cluster" in defaults else []
     own += [f"resources.account={_quoted(defaults['account'])}"] if "account" in defaults else []
+    if leaks := [_leak(_key(text)) for text in overrides if _reads_shell(text)]:
+        raise InputError(leaks)
     config = _composed(kind, [*own, *overrides])
     for path in LITERAL.get(kind, ()):
         _literally(OmegaConf.select(config, path, throw_on_resolution_failure=False))
     return config
+
+
+def _reads_shell(text: str) -> bool:
+    """Whether an override would take a variable of the shell into the config, and so into the seal."""
+    return "${oc.env:" in text and not _key(text).startswith("command.")
+
+
+def _leak(key: str) -> Problem:
+    limit = "a variable of the shell would be sealed with the job, whatever it holds"
+    return Problem(field=key, got="${oc.env:…}", limit=limit, fix="write the value itself")
 
 
 def _literally(node: Any) -> None:
@@ -145,6 +157,12 @@ def freed(text: str) -> str:
     """
     text = _WORD.sub(r"\1='\2'", text) if _WORD.fullmatch(text) else text
     return f"++{text}" if text.startswith(FREE) else text
+
+
+def plain_variable(word: str) -> str | None:
+    """Return the text of `command.env.NAME=text` where no grammar is needed to read it."""
+    found = _WORD.fullmatch(word)
+    return found[2] if found else None
 
 
 def _key(text: str) -> str:

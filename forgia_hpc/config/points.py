@@ -18,7 +18,14 @@ from hydra.errors import HydraException
 from omegaconf import DictConfig, ListConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
-from forgia_hpc.config.compose import LITERAL, compose_config, compose_job, explained, freed
+from forgia_hpc.config.compose import (
+    LITERAL,
+    compose_config,
+    compose_job,
+    explained,
+    freed,
+    plain_variable,
+)
 from forgia_hpc.config.expand import Asked, Words, key_of
 from forgia_hpc.config.groups import groups
 from forgia_hpc.errors import InputError, Problem
@@ -59,6 +66,8 @@ class Family:
 
     def _value(self, word: str, number: float | None) -> Any:
         """Return a value as the schema types it; `number`: as Hydra's grammar has read it already."""
+        if (text := plain_variable(word)) is not None:
+            return text
         if word not in self.values:
             key = key_of(word)
             try:

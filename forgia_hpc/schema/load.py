@@ -40,7 +40,7 @@ def _plain(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_plain(one) for one in value]
     if dataclasses.is_dataclass(value):
-        return {name: _plain(getattr(value, name)) for name in _types(type(value))}
+        return {name: _plain(getattr(value, name)) for name in vars(value)}
     return value
 
 

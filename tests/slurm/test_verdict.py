@@ -72,3 +72,28 @@ def test_a_dry_run_says_what_it_waits_for(dev_slurm, tmp_path: Path) -> None:
         assert "busy until" in verdict["because"]
     finally:
         dev_slurm.run(["scancel", job])
+
+
+def test_sweep_chain_and_rerun_ask_as_submit_does(dev_slurm, tmp_path: Path) -> None:
+    forgia = Trip(dev_slurm, tmp_path)
+    small = ("cluster=dev", "resources.cpus_per_rank=1", "resources.mem_gb=1")
+    chain = tmp_path / "chain.yaml"
+    chain.write_text(
+        "a: {kind: command, argv: [echo, '${HOME}']}\nb: {kind: command, argv: [echo], after: [a]}\n"
+    )
+    ready = ("--dry-run", "--json")
+    sweep = json.loads(forgia("sweep", "command", "seed=1,2", *small, *ready, "--", "true").stdout)
+    assert sweep["verdict"]["fate"] in ("starts_now", "waits")
+    members = json.loads(forgia("submit", "chain", f"chain={chain}", *small, *ready).stdout)
+    assert set(members["verdicts"]) == {"a", "b"}
+    wide = ("b:resources.nodes=9", *small, *ready)
+    refused = forgia("submit", "chain", f"chain={chain}", *wide, code=2)
+    [problem] = json.loads(refused.stdout)["problems"]
+    assert problem["field"] == "b: resources.nodes"
+    assert "wait for ever" in problem["limit"]
+    said = forgia("submit", "command", *small, "--json", "--", "sh", "-c", 'echo "said ${HOME}"')
+    run = json.loads(said.stdout)["run"]
+    again = json.loads(forgia("rerun", run, *ready).stdout)
+    assert again["verdict"]["fate"] in ("starts_now", "waits")
+    assert again["price"]["core-h"] > 0
+    forgia("rerun", run, "resources.nodes=9", *ready, code=2)

@@ -198,3 +198,21 @@ def test_a_sealed_config_of_other_types_is_no_config(old: str, new: str, tmp_pat
     (tmp_path / "config.yaml").write_text(text.replace(old, new))
     with pytest.raises(SealBrokenError, match="not a sealed config"):
         load_job(tmp_path / "config.yaml")
+
+
+@pytest.mark.parametrize(
+    "word", ["label=${oc.env:WANDB_API_KEY}", "+resources.qos=x${oc.env:HOME,y}"]
+)
+def test_a_variable_of_the_shell_is_not_read_into_a_config(
+    word: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "hunter2hunter2")
+    with pytest.raises(InputError, match="would be sealed") as caught:
+        compose_job(Kind.train, [word])
+    assert "hunter2" not in str(caught.value)
+
+
+def test_the_same_words_reach_a_program_as_they_are() -> None:
+    job = compose_job(Kind.command, ["command.argv=['${oc.env:HOME}']"])
+    assert isinstance(job, CommandJob)
+    assert job.command.argv == ["${oc.env:HOME}"]

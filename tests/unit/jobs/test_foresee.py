@@ -76,3 +76,41 @@ def test_what_was_chosen_and_what_is_unwise_is_in_the_plan() -> None:
     found = plan(*LEONARDO, "resources.nodes=80", "resources.cpus_per_rank=2")
     assert found.chosen == "resources.qos=boost_qos_bprod chosen: 80 nodes need it"
     assert [one.field for one in found.warnings] == ["resources.cpus_per_rank"]
+
+
+def test_many_requests_are_refused_together_by_their_names(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[Plan] = []
+
+    def judged(one: Plan) -> Verdict:
+        asked.append(one)
+        return hopeless(Fate.never)
+
+    monkeypatch.setattr(foresee, "foresee", judged)
+    one, other = plan(*LEONARDO), plan(*LEONARDO, "resources.nodes=2")
+    with pytest.raises(InputError) as caught:
+        foresee.foresee_all({"a": one, "b": other, "c": one})
+    assert [each.field for each in caught.value.problems] == [
+        f"{name}: resources.nodes" for name in "abc"
+    ]
+    assert len(asked) == 2  # of the same request Slurm is asked once
+
+
+@pytest.mark.parametrize(
+    ("reason", "fate"),
+    [("QOSMaxSubmitJobPerUserLimit", Fate.waits), ("QOSMaxWallDurationPerJobLimit", None)],
+)
+def test_what_is_sent_bit_by_bit_waits_for_room_in_the_queue(
+    reason: str, fate: Fate | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    problem = Problem(field="resources.qos", got="normal", limit="full")
+    full = Finding(fate=Fate.refused, reason=reason, problem=problem)
+    verdict = Verdict(fate=Fate.refused, because="full", findings=(full,))
+    monkeypatch.setattr(foresee, "foresee", lambda _: verdict)
+    one = plan(*LEONARDO)
+    if fate is None:
+        with pytest.raises(InputError, match="sbatch would refuse it"):
+            foresee.foresee_all({"": one}, fed=True)
+        return
+    assert foresee.foresee_all({"": one}, fed=True)[""].fate is fate
+    with pytest.raises(InputError, match="sbatch would refuse it"):
+        foresee.foresee_all({"": one})

@@ -8,14 +8,16 @@ from pathlib import Path
 import pytest
 import yaml
 
+from forgia_hpc.compact import applied
 from forgia_hpc.digest import digest_of
 from forgia_hpc.errors import InputError, SealBrokenError
 from forgia_hpc.jobs.package import job_digest, seal
 from forgia_hpc.jobs.sweep import SweepPlan, SweepWish, make_sweep
+from forgia_hpc.jobs.sweep_requests import requests
 from forgia_hpc.node.point import make_point
 from forgia_hpc.node.seal import check_seal
 from forgia_hpc.schema.job import Kind
-from forgia_hpc.schema.load import load_job
+from forgia_hpc.schema.load import load_job, plain
 from forgia_hpc.sweepdir import SweepDir, start_of
 
 SMALL = ("resources.cpus_per_rank=1", "resources.mem_gb=1")
@@ -110,3 +112,43 @@ def test_a_dry_run_writes_nothing(forgia, tmp_path: Path) -> None:
     assert (said["points"], said["submitted"], said["jobs"]) == (3, False, 3)
     assert said["overrides"] == [["seed=0"], ["seed=1"], ["seed=2"]]
     assert not (tmp_path / "runs").exists()
+
+
+def test_every_distinct_request_is_foreseen_once() -> None:
+    same = requests(plan("cluster=dev", "seed=range(50)", *SMALL))
+    assert list(same) == [""]
+    two = requests(plan("cluster=dev", "seed=range(3)", "resources.nodes=1,2", *SMALL))
+    assert list(two) == ["3 points of nodes=1", "3 points of nodes=2"]
+    assert [one.job.resources.nodes for one in two.values()] == [1, 2]
+
+
+def test_a_point_that_reads_like_another_is_completed_like_it() -> None:
+    found = plan("cluster=dev", "seed=range(3)", "command.env.LR=1e-3,3e-4", *SMALL)
+    assert found.groups == (found.first.resources,)
+    values = [point.values for point in found.points]
+    assert values[4]["seed"] == {"=": 2}
+    assert all("argv" not in str(one) and "resources" not in one for one in values)
+
+
+def test_a_secret_in_one_point_is_found_among_many() -> None:
+    token = "hf_" + "a" * 30
+    with pytest.raises(InputError) as caught:
+        plan("cluster=dev", f"command.env.SAID=a,b,{token}", "seed=1,2", *SMALL)
+    assert [(one.field, one.got) for one in caught.value.problems] == [
+        ("points 4-5: command.env.SAID", "hidden")
+    ]
+
+
+def test_the_words_of_a_program_are_the_same_in_every_point() -> None:
+    word = "${HOME} \\${x}"
+    found = make_sweep(
+        SweepWish(
+            kind=Kind.command,
+            overrides=["cluster=dev", "seed=1,2", "command.env.D='${HOME}','${a:b}'", *SMALL],
+            argv=["sh", "-c", word],
+            dry=True,
+        )
+    )
+    configs = [applied(plain(found.first), point.values)["command"] for point in found.points]
+    assert {config["argv"][2] for config in configs} == {word}
+    assert {config["env"]["D"] for config in configs} == {"${HOME}", "${a:b}"}
