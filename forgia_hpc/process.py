@@ -56,7 +56,7 @@ def run(
             text=True,
             errors="replace",
             timeout=timeout_s,
-            env=_environment(env or {}, without),
+            env=environment(env or {}, without),
             cwd=cwd,
             check=False,
             stdin=subprocess.DEVNULL,
@@ -68,5 +68,6 @@ def run(
     return Answer(done.returncode, done.stdout, done.stderr)
 
 
-def _environment(added: Mapping[str, str], without: Collection[str]) -> dict[str, str]:
+def environment(added: Mapping[str, str], without: Collection[str] = ()) -> dict[str, str]:
+    """Return our own environment with names added and taken out."""
     return {**{key: value for key, value in os.environ.items() if key not in without}, **added}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,23 @@ from forgia_hpc.cli.output import note
 if TYPE_CHECKING:
     from forgia_hpc.jobs.package import Plan
     from forgia_hpc.slurm.verdict import Verdict
+
+
+def ask_ahead(overrides: Sequence[str]) -> None:
+    """Ask the cluster that the words name, while everything else is still being imported.
+
+    Whatever is wrong with the words is told later, with all the rest.
+    """
+    from forgia_hpc.config.defaults import user_defaults
+    from forgia_hpc.errors import InputError
+    from forgia_hpc.slurm.cluster import is_here, load_cluster
+    from forgia_hpc.slurm.live import begin
+
+    named = [word.partition("=")[2] for word in overrides if word.startswith("cluster=")]
+    with contextlib.suppress(InputError):
+        cluster = load_cluster(named[-1] if named else user_defaults().get("cluster", "local"))
+        if cluster.slurm and is_here(cluster):
+            begin(cluster.environment())
 
 
 def told_verdict(plan: Plan, *, force: bool, silent: bool) -> dict[str, Any] | None:

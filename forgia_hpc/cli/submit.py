@@ -99,9 +99,10 @@ def submit(kind: str, overrides: tuple[str, ...], **flags: Any) -> None:
 
         submit_chain(own, dry=asked.dry_run, yes=asked.yes, as_json=asked.as_json)
         return
-    from forgia_hpc.cli.foresee import tell_old_limits_once, told_verdict
+    from forgia_hpc.cli.foresee import ask_ahead, tell_old_limits_once, told_verdict
 
     with lap("import"):
+        ask_ahead(own)
         from forgia_hpc.jobs.plan import Wish
         from forgia_hpc.jobs.submit import submit_job
 

@@ -11,7 +11,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 
 from forgia_hpc import process
 from forgia_hpc.errors import SlurmSilentError
-from forgia_hpc.slurm import live_text
+from forgia_hpc.slurm import ahead, live_text
 from forgia_hpc.slurm.asked import Asked
 from forgia_hpc.slurm.caps import DENY, Bound, Cap, Holder, bounds_of, caps
 from forgia_hpc.slurm.finding import Measure
@@ -56,8 +56,7 @@ def read_measure(
 
     with ThreadPoolExecutor(len(_CALLS) + 3) as pool:
         calls = {name: pool.submit(ask, *argv) for name, argv in _CALLS.items()}
-        mine = f"user={own.pw_name}", f"format=Cluster,{ASSOCIATION_COLUMNS}"
-        calls["assoc"] = pool.submit(ask, "sacctmgr", "-nP", "show", "assoc", *mine)
+        calls["assoc"] = pool.submit(ask, *_associations(own.pw_name))
         rooms = pool.submit(ask, "sinfo", "-h", "-N", "-p", asked.partition or "", "-O", _NODES)
         book = pool.submit(_book, asked.account, own.pw_name, ask)
     found, (told, left_out) = _limits(calls), book.result()
@@ -73,6 +72,17 @@ def read_measure(
         unchecked=(*found.left_out, *left_out),
     )
     return asked, measure
+
+
+def begin(environment: Mapping[str, str]) -> None:
+    """Ask slurmdbd already now what `read_measure` will want to know: its answers take the longest."""
+    name = pwd.getpwuid(os.getuid()).pw_name
+    ahead.begin((_CALLS["qos"], _associations(name)), environment)
+
+
+def _associations(user: str) -> tuple[str, ...]:
+    columns = f"format=Cluster,{ASSOCIATION_COLUMNS}"
+    return ("sacctmgr", "-nP", "show", "assoc", f"user={user}", columns)
 
 
 def _whole(asked: Asked, rooms: list[Room]) -> Asked:
@@ -108,7 +118,9 @@ def _ask(argv: tuple[str, ...], environment: Mapping[str, str], timeout_s: float
     # an inherited SINFO_FORMAT or SLURM_TIME_FORMAT would change the answer
     foreign = [k for k in os.environ if k.startswith(("SINFO_", "SQUEUE_", "SLURM_TIME"))]
     try:
-        answer = process.run(argv, timeout_s=timeout_s, env=environment, without=foreign)
+        answer = ahead.answer(argv, environment, timeout_s) or process.run(
+            argv, timeout_s=timeout_s, env=environment, without=foreign
+        )
     except (process.ProgramSilentError, process.ProgramMissingError) as error:
         raise SlurmSilentError(f"Slurm did not answer: {error}") from error
     if answer.returncode:
