@@ -172,8 +172,12 @@ def test_a_killed_submitter_holds_nothing_and_a_cancelled_job_is_settled(
     time.sleep(1)
     trip.slurm.run(["scancel", number])
     trip.until(number, "CANCELLED")
-    time.sleep(1)
-    trip("budget", "show", ACCOUNT)
+    deadline = time.monotonic() + 60
+    while not (
+        holds / "00000002.closed.json"
+    ).exists():  # slurmdbd learns of the end some seconds later
+        assert time.monotonic() < deadline, "the hold of an ended job stays open"
+        trip("budget", "show", ACCOUNT)
     closed = json.loads((holds / "00000002.closed.json").read_text())
     line = trip.slurm.run(["sacct", "-X", "-n", "-P", "-j", number, "--format=ElapsedRaw"]).stdout
     assert closed["why"] == "settled"
