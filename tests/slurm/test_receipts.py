@@ -87,9 +87,12 @@ def test_receipts_sum_to_sacct_over_requeues_arrays_and_failures(trip: Trip) -> 
         time.sleep(0.3)
     runs = [well, after, bad, again]
     trip("wait", *(run.name for run in runs), code=None)
+    deadline = time.monotonic() + 60  # slurmdbd learns of an end some seconds later
     found = receipts(trip, runs)
+    while any(one["standing"] != "settled" for one in found.values()):
+        assert time.monotonic() < deadline
+        found = receipts(trip, runs)
     rows, cpu, billing = accounted(trip.slurm, runs)
-    assert {one["standing"] for one in found.values()} == {"settled"}
     assert sum(len(one["attempts"]) for one in found.values()) == rows == 8
     assert sum(one["cpu_seconds"] for one in found.values()) == cpu
     assert sum(one["billing_seconds"] for one in found.values()) == billing
@@ -104,7 +107,7 @@ def test_receipts_sum_to_sacct_over_requeues_arrays_and_failures(trip: Trip) -> 
 
 def _waits_are_told_apart(dependent: dict, requeued: dict) -> None:
     assert dependent["dependency_s"] >= 2  # the predecessor's time is not time in the queue
-    assert dependent["queue_s"] <= 3
+    assert dependent["queue_s"] <= 15  # some turns of the scheduler
     assert requeued["dependency_s"] == 0
     assert requeued["known"]
 
