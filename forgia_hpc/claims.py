@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forgia_hpc.rundir import read_json
-from forgia_hpc.sweepdir import SweepDir, create_whole
+from forgia_hpc.rundir import make_once, read_json
+from forgia_hpc.sweepdir import SweepDir
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,7 +72,8 @@ def claims(sweep: SweepDir) -> dict[int, list[Claim]]:
 
 def take(sweep: SweepDir, point: int, number: int, holder: Holder) -> Claim | None:
     """Claim a point, or return None where another allocation was first."""
-    if not create_whole(_folder(sweep) / f"{point:05d}-{number:03d}.json", holder.__dict__):
+    _folder(sweep).mkdir(exist_ok=True)
+    if not make_once(_folder(sweep) / f"{point:05d}-{number:03d}.json", holder.__dict__):
         return None
     return Claim(point=point, number=number, holder=holder)
 
@@ -80,7 +81,7 @@ def take(sweep: SweepDir, point: int, number: int, holder: Holder) -> Claim | No
 def end(sweep: SweepDir, claim: Claim, **facts: object) -> None:
     """Say that a claim is over, and how; said once, the first word counts."""
     name = f"{claim.point:05d}-{claim.number:03d}.ended.json"
-    create_whole(_folder(sweep) / name, facts)
+    make_once(_folder(sweep) / name, facts)
 
 
 def _folder(sweep: SweepDir) -> Path:

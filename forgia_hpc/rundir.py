@@ -61,6 +61,30 @@ def write_json(path: Path, content: object, *, mode: int = 0o640) -> None:
     )
 
 
+def make_once(path: Path, content: object) -> bool:
+    """Make a whole, durable JSON file that nobody can have made before; return whether we have.
+
+    A name that is taken leaves that file as it is.
+    """
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
+    try:
+        with temporary.open("x", encoding="utf-8") as written:
+            written.write(json_text(content))
+            written.flush()
+            os.fsync(written.fileno())
+        temporary.chmod(0o640)
+        try:
+            os.link(temporary, path)
+        except FileExistsError:
+            # open(2): NFS may say so of the link that it has just made; the count of links does not lie
+            if temporary.stat().st_nlink != 2:
+                return False
+        sync_directory(path.parent)
+        return True
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
 def json_text(content: object) -> str:
     """Return JSON as every file of a run has it: the same content is the same bytes."""
     return json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"

@@ -65,3 +65,9 @@ def runs_root(of_profile: str | None = None) -> Path:
 def data_root(of_profile: str | None = None) -> Path:
     """Return the directory of the datasets: $FORGIA_DATA, else the profile's, else ./data."""
     return Path(os.environ.get("FORGIA_DATA") or of_profile or "data").expanduser().resolve()
+
+
+def settings() -> Path:
+    """Return the directory of this person's settings: $XDG_CONFIG_HOME/forgia, else ~/.config/forgia."""
+    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - Path's raises without a home
+    return Path(home) / "forgia"

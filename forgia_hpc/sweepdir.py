@@ -7,8 +7,6 @@ sweep's, is made when it starts. A *chunk* is one submission: the points that be
 from __future__ import annotations
 
 import json
-import os
-import secrets
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +17,7 @@ import yaml
 from forgia_hpc.compact import applied, numbers_of, spans
 from forgia_hpc.digest import digest_of
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
-from forgia_hpc.rundir import RunDir, json_text, read_json, sync_directory
+from forgia_hpc.rundir import RunDir, make_once, read_json
 from forgia_hpc.schema.resources import parse_walltime
 
 
@@ -63,24 +61,6 @@ class Order:
 
     points: tuple[int, ...]
     after: int
-
-
-def create_whole(path: Path, content: object) -> bool:
-    """Create a JSON file that appears whole; False where the name is taken, which leaves that file as it is."""
-    path.parent.mkdir(exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("x", encoding="utf-8") as written:
-            written.write(json_text(content))
-            written.flush()
-            os.fsync(written.fileno())
-        os.link(temporary, path)  # link(2) refuses an existing name
-        sync_directory(path.parent)
-    except FileExistsError:
-        return False
-    finally:
-        temporary.unlink(missing_ok=True)
-    return True
 
 
 @dataclass(frozen=True)
@@ -173,7 +153,8 @@ class SweepDir(RunDir):
     def hold(self, chunk: Chunk) -> None:
         """Write down which points a claimed submission sends, before it is sent."""
         content = {"number": chunk.number, "group": chunk.group, "points": spans(chunk.points)}
-        if not create_whole(self.path / "chunks" / chunk.file, content):
+        (self.path / "chunks").mkdir(exist_ok=True)
+        if not make_once(self.path / "chunks" / chunk.file, content):
             raise FileExistsError(str(self.path / "chunks" / chunk.file))
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from forgia_hpc import sources
 from forgia_hpc.errors import InputError, Problem
 
 TEXTS = ("cluster", "account", "runs", "data", "ledger", "mail")
@@ -20,8 +20,7 @@ def user_defaults() -> dict[str, Any]:
     Raises:
         InputError: the file can't be read, or every key that is unknown or no text.
     """
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - Path's raises without a home
-    path = Path(home) / "forgia" / "config.yaml"
+    path = sources.settings() / "config.yaml"
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except FileNotFoundError:

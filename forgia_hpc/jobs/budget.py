@@ -115,7 +115,7 @@ def take(account: Account, wanted: Wanted, *, agreed: bool) -> Hold:
     )
     try:
         _count(account, hold, wanted.price, agreed=agreed)
-    except BaseException:
+    except BaseException:  # Ctrl-C too: what is not submitted holds nothing
         account.ledger.close(hold, "refused")
         raise
     return hold
@@ -167,7 +167,7 @@ def held(account: Account | None, wanted: Wanted | None, *, agreed: bool) -> Ite
     hold = take(account, wanted, agreed=agreed)
     try:
         yield
-    except BaseException:
+    except BaseException:  # Ctrl-C too
         with contextlib.suppress(
             SlurmSilentError, InputError
         ):  # in doubt it stands; a later command finds out

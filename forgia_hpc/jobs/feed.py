@@ -21,10 +21,10 @@ from forgia_hpc.jobs import journal
 from forgia_hpc.jobs.journal import Entry
 from forgia_hpc.jobs.submission import token
 from forgia_hpc.jobs.submit import hand_over
-from forgia_hpc.rundir import read_json
+from forgia_hpc.rundir import make_once, read_json
 from forgia_hpc.slurm.arrays import queued_tasks
 from forgia_hpc.slurm.executor import Script
-from forgia_hpc.sweepdir import Chunk, SweepDir, create_whole
+from forgia_hpc.sweepdir import Chunk, SweepDir
 
 WORTH = 4  # of the limit, a quarter free is worth an sbatch
 ARRAY_SIZE = 1000  # where a profile does not know MaxArraySize; Slurm's own default is 1001
@@ -50,7 +50,8 @@ def order(sweep: SweepDir, points: tuple[int, ...]) -> None:
     number = len(sweep.orders())
     after = max((chunk.number for chunk in sweep.chunks()), default=0)
     content = {"points": spans(points), "after": after}
-    if not create_whole(sweep.path / "orders" / f"{number:05d}.json", content):
+    (sweep.path / "orders").mkdir(exist_ok=True)
+    if not make_once(sweep.path / "orders" / f"{number:05d}.json", content):
         limit = "somebody else has resumed or cancelled it at the same moment"
         raise InputError(
             Problem(field="RUN", got=sweep.name, limit=limit, fix=f"forgia status {sweep.name}")

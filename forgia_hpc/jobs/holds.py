@@ -11,7 +11,6 @@ from __future__ import annotations
 import contextlib
 import json
 import os
-import secrets
 import time
 from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, field
@@ -21,7 +20,7 @@ from typing import Any
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.jobs.holder import user_name
 from forgia_hpc.jobs.submission import alive
-from forgia_hpc.rundir import json_text, read_json, sync_directory
+from forgia_hpc.rundir import make_once, read_json
 
 FORMAT = "forgia.hold/1"
 CHUNK = 500  # holds of one archive
@@ -200,27 +199,6 @@ def _hold(content: Mapping[str, Any]) -> Hold:
 
 def _ended(hold: Hold, told: dict[str, Any]) -> Closed:
     return Closed(hold=hold, why=told["why"], amount=told["amount"], facts=told)
-
-
-def make_once(path: Path, content: object) -> bool:
-    """Make a whole, durable file that nobody can have made before; return whether we have."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("x", encoding="utf-8") as written:
-            written.write(json_text(content))
-            written.flush()
-            os.fsync(written.fileno())
-        temporary.chmod(0o640)
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            # open(2): NFS may say so of the link that it has just made; the count of links does not lie
-            if temporary.stat().st_nlink != 2:
-                return False
-        sync_directory(path.parent)
-        return True
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _unreadable(path: Path, limit: str) -> InputError:

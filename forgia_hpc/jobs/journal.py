@@ -8,7 +8,6 @@ submission_lost. Until one does, the submission is open, and nothing more is sen
 from __future__ import annotations
 
 import os
-import secrets
 import time
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
@@ -17,7 +16,7 @@ from typing import Any
 
 from forgia_hpc.errors import InputError, Problem, SlurmSilentError
 from forgia_hpc.jobs.submission import alive, start_ticks, token
-from forgia_hpc.rundir import RunDir, json_text, read_json, sync_directory
+from forgia_hpc.rundir import RunDir, make_once, read_json, sync_directory
 from forgia_hpc.slurm.named import NamedJob, credential_life_s, jobs_named
 from forgia_hpc.slurm.request import KILL_AFTER_S, SBATCH_TIMEOUT_S
 from forgia_hpc.slurm.state import cancel
@@ -108,29 +107,11 @@ def claim(run: RunDir, number: int, after: str = "") -> Entry:
     )
     path = _folder(run) / f"{number}.json"
     path.parent.mkdir(exist_ok=True)
-    _make_once(path, {key: getattr(entry, key) for key in _CLAIMED})
+    if not make_once(path, {key: getattr(entry, key) for key in _CLAIMED}):
+        raise _taken(path)
     sync_directory(run.path)
     run.event("submitting", name=entry.name, number=number)
     return entry
-
-
-def _make_once(path: Path, content: object) -> None:
-    """Make a whole file that nobody else can have made, durably."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.{secrets.token_hex(4)}.part")
-    try:
-        with temporary.open("x", encoding="utf-8") as written:
-            written.write(json_text(content))
-            written.flush()
-            os.fsync(written.fileno())
-        try:
-            os.link(temporary, path)
-        except FileExistsError:
-            # open(2): NFS may say so of the link that it has just made; the count of links does not lie
-            if temporary.stat().st_nlink != 2:
-                raise _taken(path) from None
-        sync_directory(path.parent)
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _taken(path: Path) -> InputError:

@@ -6,12 +6,12 @@ the shipped profile says. Taking a file away goes back to the shipped values.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from forgia_hpc import sources
 from forgia_hpc.errors import InputError, Problem
 
 LIMITS = "forgia.limits/1"
@@ -23,8 +23,7 @@ _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # libyaml reads te
 
 def folder() -> Path:
     """Return where this person's readings lie."""
-    home = os.environ.get("XDG_CONFIG_HOME") or os.path.expanduser("~/.config")  # noqa: PTH111 - Path's raises without a home
-    return Path(home) / "forgia" / "clusters"
+    return sources.settings() / "clusters"
 
 
 def limits_path(name: str) -> Path:

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from forgia_hpc.compact import applied, difference, numbers_of, spans
-from forgia_hpc.sweepdir import create_whole
+from forgia_hpc.rundir import make_once
 
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=3),
@@ -36,7 +36,8 @@ def test_a_config_is_the_first_one_and_what_differs(pairs: list[tuple[object, ob
 
 def test_only_one_can_make_a_file(tmp_path: Path) -> None:
     path = tmp_path / "claims" / "1.json"
-    assert create_whole(path, {"who": 1})
-    assert not create_whole(path, {"who": 2})
+    path.parent.mkdir()
+    assert make_once(path, {"who": 1})
+    assert not make_once(path, {"who": 2})
     assert '"who": 1' in path.read_text()
     assert [entry.name for entry in path.parent.iterdir()] == ["1.json"]

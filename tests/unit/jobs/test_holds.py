@@ -19,9 +19,9 @@ from forgia_hpc.jobs.balance import Evidence
 from forgia_hpc.jobs.budget import Wanted
 from forgia_hpc.jobs.grant import Grant
 from forgia_hpc.jobs.holder import myself
-from forgia_hpc.jobs.holds import Hold, Ledger, make_once
+from forgia_hpc.jobs.holds import Hold, Ledger
 from forgia_hpc.jobs.payer import Account
-from forgia_hpc.rundir import RunDir
+from forgia_hpc.rundir import RunDir, make_once
 from forgia_hpc.slurm.accounting import Price
 from forgia_hpc.slurm.cluster import load_cluster
 
