@@ -41,7 +41,8 @@ class Problem:
         """Return the one line a person reads."""
         source = f" ({self.where})" if self.where else ""
         mend = f"; {self.fix}" if self.fix else ""
-        return f"{self.field}: got {self.got!r}, {self.limit}{source}{mend}"
+        got = "nothing" if self.got is None else repr(self.got)
+        return f"{self.field}: got {got}, {self.limit}{source}{mend}"
 
     def as_json(self) -> dict[str, object]:
         """Return the problem as `--json` prints it."""
@@ -110,6 +111,10 @@ class SealBrokenError(ForgiaError):
     """Something differs from what was sealed: code, config, environment or data."""
 
     exit_code = ExitCode.SEAL_BROKEN
+
+
+class SupersededError(JobFailedError):
+    """A later attempt of this run has begun while this one still lives: the run is that one's now."""
 
 
 class StoppedError(ForgiaError):

@@ -173,14 +173,31 @@ def check_point(sweep: SweepDir, index: int) -> None:
         raise SealBrokenError(f"{config}: content differs from the seal of {sweep.path}")
 
 
+def sweep_of(run: RunDir) -> SweepDir | None:
+    """Return the sweep that a run is a point of, or None."""
+    return SweepDir(run.path.parent.parent) if "point" in read_json(run.job) else None
+
+
 def start_of(run: RunDir) -> dict[str, Any]:
     """Return what the batch step needs to start the ranks, as it was sealed; of a point, with its resources."""
     start: dict[str, Any] = read_json(run.manifest)["start"]
-    index = read_json(run.job).get("point")
-    if index is None:
+    sweep = sweep_of(run)
+    if sweep is None:
         return start
-    sweep = SweepDir(run.path.parent.parent)
+    index = read_json(run.job)["point"]
     return {**start, "resources": start["groups"][sweep.points[index].group]}
+
+
+def asked_as(run: RunDir) -> str:
+    """Return the name by which a person asks for a run: of a point, its sweep's."""
+    return str(read_json(run.job).get("sweep") or run.name)
+
+
+def logs_of(run: RunDir, rank: int) -> str:
+    """Return the words that show a rank's log."""
+    point = read_json(run.job).get("point")
+    which = "" if point is None else f" --point {point}"
+    return f"forgia logs {asked_as(run)}{which} --rank {rank}"
 
 
 def completed(run: RunDir) -> dict[str, Any] | None:

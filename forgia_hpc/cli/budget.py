@@ -88,6 +88,12 @@ def set_grant(
 
     ledger = _ledger(account)
     cluster = load_cluster(cluster_name)
+    if not cluster.enabled:
+        limit, where = (
+            f"disabled: {cluster.disabled_because}",
+            f"slurm/clusters/{cluster.name}.yaml",
+        )
+        raise InputError(Problem(field="--cluster", got=cluster.name, limit=limit, where=where))
     grant = _of_site(account, cluster) if from_site else _of_words(account, cluster, words)
     before = read_grant(ledger.folder)
     grant = with_members(grant, dict(words["members"]) or (before.members if before else {}))
@@ -128,6 +134,8 @@ def release(account: str, slot: int, as_json: bool) -> None:
 def _ledger(account: str) -> Any:
     from forgia_hpc.jobs.payer import ledger_of
 
+    if not account.strip():
+        raise InputError(Problem(field="ACCOUNT", got=account, limit="a name is needed"))
     ledger = ledger_of(account)
     if ledger is None:
         limit = "a directory that the project's group can write is needed"

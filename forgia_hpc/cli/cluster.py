@@ -67,10 +67,14 @@ def list_clusters(as_json: bool) -> None:
     console().print(overview(found, here))
 
 
-@cluster.command(epilog="\b\nExample:\n  forgia cluster show leonardo_booster")
+@cluster.command(
+    epilog="\b\nExamples:\n  forgia cluster show leonardo_booster\n"
+    "  forgia cluster show leonardo_booster --sources"
+)
 @click.argument("name", shell_complete=complete_name)
+@click.option("--sources", is_flag=True, help="Where each value comes from, and how old it is.")
 @json_option
-def show(name: str, as_json: bool) -> None:
+def show(name: str, sources: bool, as_json: bool) -> None:
     """One profile with its limits, where they come from and how old they are."""
     from forgia_hpc.slurm.age import age_line, limits_age_days
     from forgia_hpc.slurm.cluster import load_cluster
@@ -82,8 +86,10 @@ def show(name: str, as_json: bool) -> None:
     from forgia_hpc.cli.cluster_show import blocks
 
     out = console()
-    for part in blocks(entry):
+    for part in blocks(entry, sources=sources):
         out.print(part)
+    if not sources and entry.evidence:
+        note(f"where the values come from: forgia cluster show {name} --sources")
     if line := age_line(entry):
         note(line)
 

@@ -16,7 +16,7 @@ from forgia_hpc.cli.agree import agree
 from forgia_hpc.cli.cluster import complete_name
 from forgia_hpc.cli.output import console, note, say, say_json
 from forgia_hpc.cli.words import json_option
-from forgia_hpc.errors import ExitCode, InputError, JobFailedError
+from forgia_hpc.errors import ExitCode, InputError, JobFailedError, Problem
 from forgia_hpc.schema.job import Kind
 
 if TYPE_CHECKING:
@@ -47,13 +47,17 @@ Examples:
 @click.option("--yes", is_flag=True, help="Don't ask about the price.")
 @json_option
 def check(name: str | None, yes: bool, as_json: bool, **asked: str | int | None) -> None:
-    """Run a small job: nodes, GPUs, CPU binding, storage, MPI, clocks, container."""
+    """Run a small job: nodes, GPUs, CPU binding, storage, MPI, clocks, container.
+
+    In the shell of an allocation (salloc) it runs on that allocation's nodes at once; else it is submitted.
+    """
     from forgia_hpc.cli.watch import watch
     from forgia_hpc.jobs.submit import submit_job
 
     plan = _plan(name, asked)
-    payer = agree(plan, yes=yes, silent=as_json)
-    sealed, _facts = submit_job(plan, payer=payer)
+    # the nodes of an allocation are paid for already, and the job starts in this shell
+    payer = None if plan.allocation else agree(plan, yes=yes, silent=as_json)
+    sealed, _facts = submit_job(plan, payer=payer, detached=plan.allocation is None)
     note(f"{sealed.run.name}: {plan.job.resources.nodes} node(s) of {plan.cluster.name}")
     status = watch(sealed.run)
     findings = _findings(sealed.run) or [
@@ -72,11 +76,16 @@ def check(name: str | None, yes: bool, as_json: bool, **asked: str | int | None)
 
 
 def _plan(name: str | None, asked: Mapping[str, str | int | None]) -> Plan:
-    """Return the plan: two nodes where there is Slurm, five minutes, in the debug QOS if there is one."""
+    """Return the plan: two nodes where there is Slurm, five minutes, in the debug QOS if there is one.
+
+    Inside of an allocation: all of its nodes.
+    """
+    from forgia_hpc.jobs.allocation import allocation_of, shape_of
     from forgia_hpc.jobs.plan import Wish, make_plan
     from forgia_hpc.slurm.cluster import detect, load_cluster
 
     cluster = load_cluster(name or detect() or "local")
+    _refuse_wrong_machine(name, cluster)
     usual = {
         "cluster": cluster.name,
         "label": "cluster-check",
@@ -84,15 +93,42 @@ def _plan(name: str | None, asked: Mapping[str, str | int | None]) -> Plan:
         "resources.walltime": "00:05:00",
         **({} if cluster.slurm else {"resources.ranks_per_node": 2}),
     }
+    inside = allocation_of(os.environ, cluster) is not None
+    shape = shape_of(os.environ, cluster) if inside else {}
+    usual |= {f"resources.{key}": value for key, value in shape.items()}
     own = {f"resources.{key}": value for key, value in asked.items() if value is not None}
     overrides = [f"{key}={value}" for key, value in {**usual, **own}.items()]
 
     def wish(argument: str) -> Wish:
         argv = (sys.executable, "-c", _START, argument)
-        return Wish(kind=Kind.command, overrides=overrides, argv=argv, debug=asked["qos"] is None)
+        debug = not inside and asked["qos"] is None and any(one.debug for one in cluster.qos)
+        verb = "run" if inside else "submit"
+        # an allocation without GPUs on a node with some wastes nothing that we could mend
+        return Wish(
+            kind=Kind.command,
+            verb=verb,
+            overrides=overrides,
+            argv=argv,
+            debug=debug,
+            force=inside,
+        )
 
     first = make_plan(wish("{}"))  # what is asked for is known once the profile has filled it in
     return make_plan(wish(json.dumps(_asked(first, cluster))))
+
+
+def _refuse_wrong_machine(name: str | None, cluster: Cluster) -> None:
+    """Refuse to check one machine for another: this shell is in a job of Slurm, and no profile was found for it.
+
+    Raises:
+        InputError: nobody has named a profile, and that of this machine has no Slurm.
+    """
+    job = os.environ.get("SLURM_JOB_ID")
+    if name is not None or cluster.slurm or job is None:
+        return
+    limit = f"this shell is in Slurm's job {job}, and no profile fits this machine"
+    fix = "name its profile: forgia cluster check NAME (forgia cluster list), or local for this node alone"
+    raise InputError(Problem(field="cluster", got=cluster.name, limit=limit, fix=fix))
 
 
 def _asked(plan: Plan, cluster: Cluster) -> dict[str, Any]:

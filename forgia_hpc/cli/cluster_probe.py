@@ -17,8 +17,9 @@ from forgia_hpc.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from forgia_hpc.slurm.accounting import Price
+    from forgia_hpc.slurm.offer import Partition
     from forgia_hpc.slurm.probe import Bench
-    from forgia_hpc.slurm.profile import Cluster, Partition
+    from forgia_hpc.slurm.profile import Cluster
 
 _HELP = """\b
 Examples:

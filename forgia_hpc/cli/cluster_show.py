@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -13,6 +14,8 @@ from forgia_hpc.slurm.age import limits_age_days
 from forgia_hpc.slurm.evidence import covers, stale_unknowns
 from forgia_hpc.slurm.profile import Cluster, Evidence
 from forgia_hpc.slurm.refresh import Change
+
+FIELDS = 36  # characters of the column that names the values of a source
 
 
 def overview(clusters: Sequence[Cluster], here: str | None) -> Table:
@@ -40,8 +43,8 @@ def _model(name: str | None) -> str:
     return (name or "?").removeprefix("NVIDIA ").removeprefix("AMD ")
 
 
-def blocks(entry: Cluster) -> Iterator[Any]:
-    """Yield the parts of `cluster show`: each block with its sources, then the gaps."""
+def blocks(entry: Cluster, *, sources: bool = False) -> Iterator[Any]:
+    """Yield the parts of `cluster show`: each block, its sources where they are asked for, then the gaps."""
     yield Text(f"{entry.name}  {entry.title}", style="bold")
     if not entry.enabled:
         yield Text(f"disabled: {entry.disabled_because}", style="yellow")
@@ -53,7 +56,8 @@ def blocks(entry: Cluster) -> Iterator[Any]:
         if table.row_count:
             yield Text(f"\n{title}", style="bold")
             yield table
-            yield from _sources(entry, paths)
+            if sources:
+                yield from _sources(entry, paths)
     closed = stale_unknowns(entry)
     if set(entry.unknown) - set(closed):
         gaps = columns("not established", "assumed instead")
@@ -80,20 +84,19 @@ def _value(value: Any) -> str:
     return "-" if value is None else str(value)
 
 
-def _sources(entry: Cluster, paths: tuple[str, ...]) -> Iterator[Text]:
-    """Yield where a block's values come from."""
+def _sources(entry: Cluster, paths: tuple[str, ...]) -> Iterator[Any]:
+    """Yield where a block's values come from: the values in one column, their source beside it."""
+    table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0), style="dim")
+    table.add_column(min_width=12, max_width=FIELDS, overflow="fold")
+    table.add_column(overflow="fold")
     for one in entry.evidence:
         mine = [field for field in one.fields if any(covers(path, field) for path in paths)]
         if mine:
-            yield Text(f"  {_shortened(mine)}: {_cited(one)}", style="dim")
-
-
-def _shortened(fields: list[str]) -> str:
-    return (
-        ", ".join(fields)
-        if len(fields) <= 3
-        else f"{', '.join(fields[:2])} and {len(fields) - 2} more"
-    )
+            table.add_row(", ".join(mine), _cited(one))
+    for qos in entry.qos if "qos" in paths else ():
+        table.add_row(qos.name, f"{qos.source} ({qos.as_of})")
+    if table.row_count:
+        yield Padding(table, (0, 0, 0, 2))
 
 
 def _cited(one: Evidence) -> str:

@@ -8,13 +8,14 @@ from typing import Any
 from rich.table import Table
 from rich.text import Text
 
-from forgia_hpc.slurm.profile import Cluster, Fact, Partition
+from forgia_hpc.slurm.offer import Partition
+from forgia_hpc.slurm.profile import Cluster, Fact
 
 
 def tables(entry: Cluster) -> Iterator[tuple[str, Table, tuple[str, ...]]]:
     """Yield title, table and paths of every block."""
     yield "Partitions", _partitions(entry), ("partitions",)
-    yield "QOS", _qos(entry), ()
+    yield "QOS", _qos(entry), ("qos",)
     yield "Nodes", _nodes(entry), ("node_types", "topology")
     yield "Scheduler", _scheduler(entry), ("scheduler",)
     yield "Accounting", _accounting(entry), ("accounting",)
@@ -53,7 +54,7 @@ def _remarks(one: Partition) -> str:
 
 
 def _qos(entry: Cluster) -> Table:
-    table = columns("QOS", "walltime", "nodes", "per user", "priority", "", "source")
+    table = columns("QOS", "walltime", "nodes", "per user", "priority", "")
     for one in entry.qos:
         each = {
             "nodes": one.max_nodes_per_user,
@@ -81,7 +82,7 @@ def _qos(entry: Cluster) -> Table:
             limits,
             _word(one.priority),
         )
-        table.add_row(*row, said, f"{one.as_of} {one.source}", style="red" if one.gone else "")
+        table.add_row(*row, said, style="red" if one.gone else "")
     return table
 
 

@@ -28,27 +28,30 @@ if TYPE_CHECKING:
 )
 @json_option
 def wait(runs: tuple[str, ...], timeout_s: float | None, as_json: bool) -> None:
-    """Wait for runs to end; the exit code is that of the worst."""
+    """Wait for runs to end, or until Slurm holds them (exit 6); the exit code is that of the worst."""
     from forgia_hpc.jobs.find import find_run
     from forgia_hpc.jobs.receipt import settle_beside
     from forgia_hpc.jobs.standing import State
+    from forgia_hpc.jobs.together import asked_together
     from forgia_hpc.jobs.track import status_of
 
     chosen = [find_run(text, runs_root()) for text in _some(runs)]
     deadline = time.monotonic() + (timeout_s if timeout_s is not None else float("inf"))
     delay = 0.5
-    found = status_of(chosen, strict=True)
+    with asked_together(chosen):
+        found = status_of(chosen, strict=True)
     never = [entry for entry in found if entry.state is State.sealed]
     if never:
         raise InputError([_never_submitted(entry) for entry in never])
-    while not all(entry.ended for entry in found):
+    while not all(entry.rests for entry in found):
         if time.monotonic() > deadline:
             note(f"forgia: {timeout_s:g} s have passed; the runs go on")
             raise click.exceptions.Exit(int(ExitCode.SLURM_SILENT))
         time.sleep(delay)
         delay = min(delay * 1.5, 15)
-        found = status_of(chosen, strict=True)
-    settle_beside(chosen)
+        with asked_together(chosen):
+            found = status_of(chosen, strict=True)
+    settle_beside([entry.run for entry in found if entry.ended])
     if as_json:
         say_json("wait", {"runs": [entry.as_json() for entry in found]})
     else:
@@ -82,18 +85,26 @@ def cancel(runs: tuple[str, ...], as_json: bool) -> None:
         say(f"asked to end: {name}")
 
 
-@click.command(epilog="\b\nExample:\n  forgia resume RUN")
+@click.command(epilog="\b\nExamples:\n  forgia resume RUN\n  forgia resume RUN --yes")
 @runs_argument
 @click.option("--next-link", is_flag=True, hidden=True)
+@click.option("--yes", is_flag=True, help="Go beyond the month's share, from now on.")
 @json_option
-def resume(runs: tuple[str, ...], next_link: bool, as_json: bool) -> None:
-    """Start another attempt of a sealed run; training goes on from its newest whole checkpoint."""
+def resume(runs: tuple[str, ...], next_link: bool, yes: bool, as_json: bool) -> None:
+    """Start another attempt of a sealed run; training goes on from its newest whole checkpoint.
+
+    A job that Slurm holds is released: it is the run's own, and no other is sent.
+    """
     from forgia_hpc.cli.sweep import resume_whole
     from forgia_hpc.jobs import journal, submit
+    from forgia_hpc.jobs.agreement import note_agreed
+    from forgia_hpc.jobs.chain_state import with_members
     from forgia_hpc.jobs.find import find_run
     from forgia_hpc.jobs.track import status_of
 
     chosen = [find_run(text, runs_root()) for text in _some(runs)]
+    for one in with_members(chosen):
+        note_agreed(one, agreed=yes)
     wholes, chosen = _parted(chosen)
     for one in wholes:
         resume_whole(one, as_json=as_json)
@@ -106,8 +117,19 @@ def resume(runs: tuple[str, ...], next_link: bool, as_json: bool) -> None:
     numbers = {run.name: journal.next_number(run) for run in chosen}
     found = status_of(chosen)
     _require_resumable(found)
-    started = {run.name: submit.resume(run, numbers[run.name]) for run in chosen}
+    started = {one.run.name: _again(one, numbers[one.run.name]) for one in found}
     _tell_resumed(started, as_json=as_json)
+
+
+def _again(entry: Status, number: int) -> dict[str, Any]:
+    """Release the run's job where Slurm holds it, else start another attempt."""
+    from forgia_hpc.jobs import submit
+    from forgia_hpc.jobs.held_job import release
+    from forgia_hpc.jobs.standing import State
+
+    if entry.state is State.held:
+        return release(entry.run, entry.job_id)
+    return submit.resume(entry.run, number)
 
 
 def _parted(runs: Sequence[RunDir]) -> tuple[list[RunDir], list[RunDir]]:
@@ -128,12 +150,13 @@ def _require_resumable(found: Sequence[Status]) -> None:
         Problem(
             field="RUN",
             got=entry.run.name,
-            limit=f"it is {entry.state.value}",
+            limit=f"it is {entry.state.value}"
+            + (f": {entry.why}" if entry.state is State.pending and entry.why else ""),
             fix="nothing to resume",
         )
         for entry in found
         if entry.state in (State.completed, State.broken)
-        or not (entry.ended or entry.state is State.sealed)
+        or not (entry.rests or entry.state is State.sealed)
     ]
     if problems:
         raise InputError(problems)
@@ -143,9 +166,8 @@ def _tell_resumed(started: Mapping[str, Mapping[str, Any]], *, as_json: bool) ->
     if as_json:
         say_json("resume", {"runs": started})
     for name, facts in {}.items() if as_json else started.items():
-        say(
-            f"{name}  {'job' if 'job_id' in facts else 'process'} {facts.get('job_id') or facts.get('pid')}"
-        )
+        what = f"job {facts['job_id']}" if "job_id" in facts else f"process {facts.get('pid')}"
+        say(f"{name}  {what}{' released' if facts.get('released') else ''}")
 
 
 def _never_submitted(entry: Status) -> Problem:

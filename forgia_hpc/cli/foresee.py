@@ -52,6 +52,7 @@ def told_verdicts(
     *,
     silent: bool,
     fed: bool = False,
+    force: bool = False,
     after: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, Verdict]:
     """Ask for the verdicts on many plans, tell them by their names with warnings, and return them.
@@ -60,17 +61,24 @@ def told_verdicts(
         plans: by their names; one without a name is the whole.
         silent: tell nothing.
         fed: they are sent bit by bit, as room appears.
+        force: what would wait for ever is let through.
         after: the names of those that one waits for.
 
     Raises:
         InputError: Slurm would refuse one, or never start it.
     """
     from forgia_hpc.jobs.foresee import foresee_all
+    from forgia_hpc.slurm.health import excluded_lines
 
-    found = foresee_all(plans, fed=fed)
+    found = foresee_all(plans, fed=fed, force=force)
     if silent:
         return found
     told = {problem: None for plan in plans.values() for problem in plan.warnings}
+    for line in {plan.chosen: None for plan in plans.values() if plan.chosen}:
+        note(line)
+    kept_off = {line: None for plan in plans.values() for line in excluded_lines(plan.cluster)}
+    for line in kept_off:
+        note(line)
     for problem in told:
         note(f"warning: {problem}")
     for name, verdict in found.items():
@@ -98,13 +106,18 @@ def as_json(plans: Mapping[str, Plan], verdicts: Mapping[str, Verdict]) -> dict[
 
 
 def _tell(plan: Plan, verdict: Verdict | None) -> None:
+    from forgia_hpc.slurm.health import excluded_lines
+
     if plan.chosen:
         note(plan.chosen)
+    for line in excluded_lines(plan.cluster):
+        note(line)
     for problem in plan.warnings:
         note(f"warning: {problem}")
     if verdict is None:
         return
-    note(f"verdict: {verdict.line}")
+    waits = ", once the run before it has completed" if plan.dependency else ""
+    note(f"verdict{waits}: {verdict.line}")
     for line in verdict.unchecked:
         note(f"not checked here: {line}")
 

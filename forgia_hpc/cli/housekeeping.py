@@ -21,7 +21,7 @@ from forgia_hpc.errors import InputError, Problem
 if TYPE_CHECKING:
     from forgia_hpc.jobs.housekeeping import Holding
     from forgia_hpc.jobs.package import Plan
-    from forgia_hpc.slurm.profile import Area
+    from forgia_hpc.slurm.site import Area
 
 
 @click.command(epilog="\b\nExamples:\n  forgia rm RUN\n  forgia rm RUN RUN --yes")
@@ -164,6 +164,7 @@ def rerun(
     from forgia_hpc.cli.agree import agree
     from forgia_hpc.cli.foresee import told_verdict
     from forgia_hpc.jobs import submit
+    from forgia_hpc.jobs.agreement import note_agreed
     from forgia_hpc.jobs.find import find_run
     from forgia_hpc.jobs.plan import make_plan
     from forgia_hpc.jobs.rerun import check_still_sealed, seal_again, sealed_plan, wish_again
@@ -183,6 +184,7 @@ def rerun(
         sealed, facts = submit.submit_job(plan, payer=payer)
     else:
         sealed = seal_again(old)
+        note_agreed(sealed.run, agreed=payer.agreed)
         facts = submit.resume(sealed.run)  # which holds its price itself
     number = facts.get("job_id") or facts.get("pid")
     if as_json:
@@ -199,7 +201,6 @@ def _tell_dry(
     """Print what a rerun may cost, and that it can be."""
     from forgia_hpc.cli.agree import tell_balance
     from forgia_hpc.slurm.accounting import price
-    from forgia_hpc.slurm.cluster import is_here
 
     cost = price(plan.job.resources, plan.cluster)
     if as_json:
@@ -208,8 +209,7 @@ def _tell_dry(
         say_json("rerun", {**told, "price": cost.parts if cost else None})
         return
     note(f"may cost up to {cost}" if cost else "nothing is billed")
-    if is_here(plan.cluster):
-        tell_balance(plan)
+    tell_balance(plan)
     say(f"{of} can be run again{' with these values' if anew else ' as it was sealed'}")
 
 

@@ -83,7 +83,7 @@ def logs(
             _print(known_file, known_file.lines(), several=several)
         if pulse:
             pulse.beat(ended)
-        if ended.ended:
+        if ended.rests:
             note(f"{found.name} {ended.state.value}{': ' + ended.why if ended.why else ''}")
             return
         time.sleep(POLL_S if ended.cluster == "local" else 2)

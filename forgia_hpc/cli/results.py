@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -96,8 +97,12 @@ def show_results(
 def _show(table: Results) -> None:
     from rich.table import Table
 
-    figures = table.figures[:WIDE]
-    columns = ["point", *table.swept, "state", *figures]
+    same = constant(table, [*table.swept, "state", *table.figures])
+    if same:
+        say("in all points: " + ", ".join(f"{name} {_text(value)}" for name, value in same.items()))
+    varied = [name for name in table.figures if name not in same]
+    figures = varied[:WIDE]
+    columns = ["point", *(n for n in (*table.swept, "state") if n not in same), *figures]
     drawn = Table(box=None, pad_edge=False)
     for name in columns:
         drawn.add_column(name, justify="right" if name in figures else "left", no_wrap=True)
@@ -105,8 +110,20 @@ def _show(table: Results) -> None:
         cells = [row.cell(name) for name in columns]
         drawn.add_row(*("–" if cell is None else _text(cell) for cell in cells))
     console().print(drawn)
-    if len(table.figures) > WIDE:
-        note(f"{len(table.figures) - WIDE} more figures: --csv or --json")
+    if len(varied) > WIDE:
+        note(f"{len(varied) - WIDE} more figures: --csv or --json")
+
+
+def constant(table: Results, names: Sequence[str]) -> dict[str, object]:
+    """Return the columns that have one value in all of several points, with it."""
+    if len(table.rows) < 2:
+        return {}
+    values = {name: [row.cell(name) for row in table.rows] for name in names}
+    return {
+        name: cells[0]
+        for name, cells in values.items()
+        if cells[0] is not None and all(cell == cells[0] for cell in cells)
+    }
 
 
 def _text(cell: object) -> str:

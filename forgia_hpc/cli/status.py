@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -13,10 +14,14 @@ from forgia_hpc.cli.words import json_option, runs_argument, runs_root
 from forgia_hpc.errors import ExitCode
 from forgia_hpc.jobs.standing import Status
 
+if TYPE_CHECKING:
+    from forgia_hpc.rundir import RunDir
+
 _COLOURS = {
     "completed": "green",
     "running": "cyan",
     "pending": "yellow",
+    "held": "yellow",
     "stopped": "yellow",
     "preempted": "yellow",
     "sealed": "white",
@@ -37,6 +42,7 @@ def status(runs: tuple[str, ...], count: int, points: bool, as_json: bool) -> No
     """Where runs stand: our own record, squeue and sacct together, each asked once for all."""
     from forgia_hpc.jobs.find import find_run, list_runs
     from forgia_hpc.jobs.receipt import settle_beside
+    from forgia_hpc.jobs.together import asked_together
     from forgia_hpc.jobs.track import status_of
 
     root = runs_root()
@@ -47,14 +53,19 @@ def status(runs: tuple[str, ...], count: int, points: bool, as_json: bool) -> No
         tell_points(chosen, as_json=as_json)
         return
     if runs:
-        from forgia_hpc.jobs.chain import with_members
+        from forgia_hpc.jobs.chain_state import with_members
 
         chosen = with_members(chosen)
-    found = status_of(chosen)
+    with asked_together(chosen):
+        found = status_of(chosen)
+    commits = _commits(chosen) if runs else {}
     if as_json:
-        say_json("status", {"runs": [entry.as_json() for entry in found]})
+        rows = [_with_source(entry, commits) for entry in found]
+        say_json("status", {"runs": rows})
     elif found:
         _table(found)
+        for name, told in commits.items():
+            note(f"{name}: source of commit {told[0]}")
     else:
         say(f"no runs in {root}")
     settle_beside([entry.run for entry in found if entry.ended])  # what was asked for is said first
@@ -63,6 +74,21 @@ def status(runs: tuple[str, ...], count: int, points: bool, as_json: bool) -> No
             f"forgia: of {len(silent)} runs the state is not known; nothing is concluded from that"
         )
         raise click.exceptions.Exit(int(ExitCode.SLURM_SILENT))
+
+
+def _commits(runs: Sequence[RunDir]) -> dict[str, tuple[str, dict[str, str | bool]]]:
+    """Return the git commits of the sealed sources, in words and as noted, by run."""
+    from forgia_hpc.jobs.commit import sealed_commit, source_line
+
+    noted = {run.name: sealed_commit(run) for run in runs}
+    return {name: (source_line(told), told) for name, told in noted.items() if "commit" in told}
+
+
+def _with_source(
+    entry: Status, commits: Mapping[str, tuple[str, dict[str, str | bool]]]
+) -> dict[str, Any]:
+    told = commits.get(entry.run.name)
+    return {**entry.as_json(), **({"source": told[1]} if told else {})}
 
 
 def _table(found: Sequence[Status]) -> None:

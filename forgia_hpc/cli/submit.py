@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -66,11 +66,14 @@ def run(kind: str, overrides: tuple[str, ...], as_json: bool) -> None:
     Ctrl-C asks it to stop at the next step, with everything saved; a second one ends it.
     """
     from forgia_hpc.cli.watch import finish, watch
+    from forgia_hpc.data.access.granted import left_out
     from forgia_hpc.jobs.plan import Wish
     from forgia_hpc.jobs.submit import submit_job
 
     own, argv = program_after(overrides)
     plan = _plan(Wish(kind=Kind(kind), verb="run", overrides=own, argv=argv))
+    for problem in left_out(plan.data.get("grant", {})):
+        note(f"warning: {problem}")
     sealed, _ = submit_job(plan, detached=False)
     _tell_sealed(sealed)
     status = watch(sealed.run)
@@ -97,7 +100,7 @@ def submit(kind: str, overrides: tuple[str, ...], **flags: Any) -> None:
     if kind == Kind.chain.value:
         from forgia_hpc.cli.chain import submit_chain
 
-        submit_chain(own, dry=asked.dry_run, yes=asked.yes, as_json=asked.as_json)
+        submit_chain(own, argv, asked)
         return
     from forgia_hpc.cli.foresee import ask_ahead, tell_old_limits_once, told_verdict
 
@@ -129,6 +132,7 @@ def submit(kind: str, overrides: tuple[str, ...], **flags: Any) -> None:
 
         finish(watch(sealed.run), "submit", as_json=asked.as_json)
     elif asked.as_json:
+        plan = replace(plan, warnings=(*plan.warnings, *payer.warnings))
         _say_submitted(plan, sealed, {"verdict": verdict, **facts})
     else:
         number = facts.get("job_id") or facts.get("pid")
@@ -164,7 +168,6 @@ def _tell_dry(plan: Plan, verdict: dict[str, Any] | None, *, as_json: bool) -> N
     """Print the price and the very text that would be submitted."""
     from forgia_hpc.jobs.package import job_digest
     from forgia_hpc.slurm.accounting import price
-    from forgia_hpc.slurm.cluster import is_here
     from forgia_hpc.slurm.executor import render
 
     digest = job_digest(plan)
@@ -186,12 +189,9 @@ def _tell_dry(plan: Plan, verdict: dict[str, Any] | None, *, as_json: bool) -> N
     shape = f"{resources.nodes} node(s), {resources.world_size} rank(s), {resources.walltime}"
     note(f"{plan.job.kind.value} on {plan.cluster.title}: {shape}")
     note(f"{_price_line(plan) or 'nothing is billed'}; job digest {digest[:12]}")
-    if is_here(plan.cluster):
-        tell_balance(plan)
-    else:
-        note("not checked here: balance and account")
-        for line in plan.unchecked:
-            note(f"not checked here: {line}")
+    tell_balance(plan)
+    for line in plan.unchecked:
+        note(f"not checked here: {line}")
     say(text or "no script: the batch step starts as a process of this machine")
 
 

@@ -45,18 +45,18 @@ The grammar is Hydra's: a,b,c  choice(a,b)  range(10)  glob(*)  sort(…)  shuff
     metavar="JOBS",
     help="Run the points as steps inside so many jobs; for many short points.",
 )
-@click.option("--dry-run", is_flag=True, help="Check and price all points; submit nothing.")
-@click.option("--yes", is_flag=True, help="Don't ask about the price.")
+@click.option("--dry-run", "dry", is_flag=True, help="Check and price all points; submit nothing.")
+@click.option("--yes", is_flag=True, help="Don't ask about price and month's share.")
+@click.option("--debug", is_flag=True, help="In the cluster's debug QOS, cut to its walltime.")
+@click.option("--force", is_flag=True, help="Submit what would pend for ever, or leaves GPUs idle.")
 @json_option
 def sweep(
     kind: str,
     overrides: tuple[str, ...],
     points_file: Path | None,
-    max_running: int | None,
-    allocations: int | None,
-    dry_run: bool,
     yes: bool,
     as_json: bool,
+    **asked: Any,
 ) -> None:
     """Check, seal and submit many points of one job at once.
 
@@ -78,19 +78,19 @@ def sweep(
             overrides=own,
             argv=argv,
             lines=read_lines(points_file) if points_file else (),
-            max_running=max_running,
-            allocations=allocations,
-            dry=dry_run,
+            **asked,
         )
     )
-    asked = requests(plan)
-    told = as_json_of(asked, told_verdicts(asked, silent=as_json, fed=True))
-    if dry_run:
+    plans = requests(plan)
+    verdicts = told_verdicts(plans, silent=as_json, fed=True, force=plan.wish.force)
+    told = as_json_of(plans, verdicts)
+    if plan.wish.dry:
         _tell_dry(plan, told if as_json else None)
         return
     account = plan.first.resources.account
     payer = agree_on(plan.price(), account, plan.cluster, yes=yes, silent=as_json)
     sealed, fed = submit_sweep(plan, payer)
+    told["warnings"] += [one.as_json() for one in payer.warnings]
     if as_json:
         facts = {"run": sealed.run.name, "path": str(sealed.run.path), "digest": sealed.digest}
         say_json(
@@ -114,7 +114,14 @@ def _facts(plan: SweepPlan) -> dict[str, Any]:
 
 
 def _fed(fed: Fed) -> dict[str, Any]:
-    return {"submitted": fed.sent, "waiting": fed.left, "why": fed.why}
+    released = {"released": fed.released} if fed.released else {}
+    return {"submitted": fed.sent, "waiting": fed.left, "why": fed.why, **released}
+
+
+def _again(fed: Fed) -> str:
+    """Return how many points are sent again, and by which jobs."""
+    count = sum(one["points"] for one in fed.sent) + fed.left
+    return f"{count} {'point' if count == 1 else 'points'} again  {_jobs(fed)}"
 
 
 def _jobs(fed: Fed) -> str:
@@ -122,8 +129,13 @@ def _jobs(fed: Fed) -> str:
     sent = [
         f"job {one['job_id']}" if "job_id" in one else f"process {one['pid']}" for one in fed.sent
     ]
-    kept = [f"{fed.left} points wait ({fed.why})"] if fed.left else []
-    return ", ".join([*sent, *kept]) or "nothing submitted"
+    kept = (
+        [f"{'1 point waits' if fed.left == 1 else f'{fed.left} points wait'} ({fed.why})"]
+        if fed.left
+        else []
+    )
+    released = [f"job {one['job_id']} released" for one in fed.released]
+    return ", ".join([*released, *sent, *kept]) or "nothing submitted"
 
 
 def _price_line(plan: SweepPlan) -> str | None:
@@ -133,17 +145,20 @@ def _price_line(plan: SweepPlan) -> str | None:
 
 def _tell_dry(plan: SweepPlan, told: Mapping[str, Any] | None) -> None:
     """Print price, points and the very scripts that would be submitted."""
+    from forgia_hpc.cli.agree import tell_balance_on
     from forgia_hpc.jobs.package import job_digest
 
     digest = job_digest(plan)
     scripts = plan.scripts(digest)
     if told is not None:
         own = {**told, "digest": digest, "scripts": scripts, "submitted": False}
+        own |= {"cluster": plan.cluster.name, "run": plan.run.name}
         points = [list(point.overrides) for point in plan.points]
         say_json("sweep", {**_facts(plan), **own, "overrides": points})
         return
     note(f"{len(plan.points)} points of {plan.first.kind.value} on {plan.cluster.title}")
     note(f"{_price_line(plan) or 'nothing is billed'}; job digest {digest[:12]}")
+    tell_balance_on(plan.price(), plan.first.resources.account, plan.cluster)
     for line in plan.unchecked:
         note(f"not checked here: {line}")
     for point in _ends(plan.points):
@@ -175,8 +190,7 @@ def resume_whole(run: RunDir, *, as_json: bool) -> None:
     if as_json:
         say_json("resume", {"run": run.name, **_fed(fed)})
     else:
-        count = sum(one["points"] for one in fed.sent) + fed.left
-        say(f"{run.name}  {count} points again  {_jobs(fed)}")
+        say(f"{run.name}  {_again(fed)}")
 
 
 def stop_whole(run: RunDir) -> None:

@@ -128,9 +128,7 @@ def watch(run: RunDir) -> Status:
     try:
         return _follow(run)
     except KeyboardInterrupt:
-        note(
-            f"\nstopping {run.name} at its next step boundary, everything saved (Ctrl-C again: leave it to that)"
-        )
+        note(f"\nasking {run.name} to save and stop (Ctrl-C again: leave it to that)")
         ask_to_stop(run)
         try:
             status = _follow(run)
@@ -164,7 +162,7 @@ def _follow(run: RunDir) -> Status:
 def _loop(run: RunDir, picture: Picture) -> Status:
     tail, told = Tail(run), time.monotonic()
     status, asked = status_of([run])[0], time.monotonic()
-    while not status.ended:
+    while not status.rests:
         for row in tail.rows():
             picture.show(row)
             if not sys.stderr.isatty() and time.monotonic() - told > LINE_EVERY_S:
@@ -243,7 +241,6 @@ class EndedBadlyError(JobFailedError):
 
     def __init__(self, status: Status) -> None:
         """Take over the exit code that tells the run's state."""
-        super().__init__(
-            f"{status.run.name} {status.state.value}; see forgia logs {status.run.name}"
-        )
+        see = "forgia resume" if status.state is State.held else "see forgia logs"
+        super().__init__(f"{status.run.name} {status.state.value}; {see} {status.run.name}")
         self.exit_code = status.exit_code

@@ -12,8 +12,10 @@ from forgia_hpc.schema.job import Job
 from forgia_hpc.schema.resources import Resources, parse_walltime
 from forgia_hpc.slurm.accounting import price
 from forgia_hpc.slurm.choice import choose
+from forgia_hpc.slurm.health import excluded_nodes
 from forgia_hpc.slurm.live_text import expand
-from forgia_hpc.slurm.profile import Cluster, Node, Qos
+from forgia_hpc.slurm.offer import Node, Qos
+from forgia_hpc.slurm.profile import Cluster
 
 MANY_EXCLUDED = 50  # nodes; one published script excludes two thirds of its machine
 DAY_S = 86400
@@ -104,8 +106,7 @@ def narrow_qos(resources: Resources, cluster: Cluster, where: str) -> list[Probl
 
 def excluded(cluster: Cluster, where: str) -> list[Problem]:
     """A long list of excluded nodes: the queue gets longer with each."""
-    own = expand(str(cluster.scheduler.extra.get("exclude", "")))
-    names = {*own, *(bad.name for bad in cluster.health.exclude)}
+    names = set(expand(excluded_nodes(cluster) or ""))
     if len(names) <= MANY_EXCLUDED:
         return []
     limit = f"more than {MANY_EXCLUDED} excluded nodes make a job wait"
@@ -146,7 +147,10 @@ def month_spent(used: float | None, where: str) -> list[Problem]:
     """The month's share of the budget is spent, as a share of 1; None: not known."""
     if used is None or used < 1:
         return []
-    limit = "the month's share is spent: the job runs behind all others until the month ends"
+    limit = (
+        "the month's share is spent: where the site ranks jobs by it (CINECA does), they run behind all others "
+        "until the month ends"
+    )
     return [_warning("resources.account", f"{used:.0%}", limit, where)]
 
 

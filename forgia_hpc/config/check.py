@@ -15,8 +15,14 @@ from forgia_hpc.config.bounds import (
     qos_problems,
     walltime_problems,
 )
+from forgia_hpc.config.order import order_warnings
 from forgia_hpc.config.places import place_problems, place_warnings, places_of
-from forgia_hpc.config.program import launcher_problems, network_problems, program_warnings
+from forgia_hpc.config.program import (
+    launcher_problems,
+    network_problems,
+    program_warnings,
+    saving_problems,
+)
 from forgia_hpc.config.secrets import secret_problems
 from forgia_hpc.config.shape import (
     architecture_problems,
@@ -103,6 +109,7 @@ def check(job: Job, cluster: Cluster, *, force: bool = False) -> list[Problem]:
         *launcher_problems(job, cluster, where),
         *secret_problems(job),
         *network_problems(job, cluster, where),
+        *saving_problems(job, "schema/job.py"),
     ]
     if not cluster.slurm:
         return [*problems, *one_machine(job.resources, where)]
@@ -129,9 +136,10 @@ def warn(job: Job, cluster: Cluster, roots: tuple[Path, Path]) -> list[Problem]:
     """Return what would run, but wastes hours or loses files. `job.resources` is complete."""
     where = _WHERE.format(name=cluster.name)
     if not cluster.slurm or not cluster.enabled:
-        return []
+        return order_warnings(job)
     seconds = job.resources.walltime_seconds
     return [
+        *order_warnings(job),
         *resource_warnings(job, cluster, where),
         *account_warnings(job.resources, cluster, where),
         *program_warnings(job, cluster, where),

@@ -31,7 +31,9 @@ from forgia_hpc.schema.load import config_text, plain
 LITERAL = {Kind.command: ("command.argv", "command.env"), Kind.chain: ("chain.members",)}
 _NAMED = re.compile(r"(\\*)\$\{")
 _WORD = re.compile(r"(command\.env\.\w+)=([\w.+-]+)")
-FREE = ("model.options.", "model.options=", "command.env.", "command.env=")
+FREE = tuple(
+    f"{name}{sign}" for name in ("model.options", "command.env", "data.shares") for sign in ".="
+)
 
 
 class UserRoots(SearchPathPlugin):

@@ -10,7 +10,7 @@ import yaml
 from forgia_hpc import sources
 from forgia_hpc.errors import InputError, Problem
 
-TEXTS = ("cluster", "account", "runs", "data", "ledger", "mail")
+TEXTS = ("cluster", "account", "runs", "data", "keys", "ledger", "mail")
 KNOWN = (*TEXTS, "notify")  # notify: a program that is called when a job has ended
 
 

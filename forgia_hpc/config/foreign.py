@@ -8,7 +8,8 @@ from pathlib import Path
 
 from forgia_hpc.config.places import place_problems
 from forgia_hpc.config.program import LONG_S, LOUD, ONLINE
-from forgia_hpc.config.secrets import LOOKS, NAMES
+from forgia_hpc.config.secret_words import in_text
+from forgia_hpc.config.secrets import untold
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.slurm.choice import against_profile
 from forgia_hpc.slurm.foreign import (
@@ -16,8 +17,10 @@ from forgia_hpc.slurm.foreign import (
     asked_by,
     body_problems,
     header_problems,
+    names_gpus,
     read_script,
 )
+from forgia_hpc.slurm.foreign_values import line_problems, value_problems, value_warnings
 from forgia_hpc.slurm.profile import Cluster
 
 _ITS_WORDS = {  # what a script calls our fields
@@ -39,13 +42,19 @@ def check_script(path: Path, cluster: Cluster | None) -> tuple[list[Problem], li
         InputError: the file can't be read as text.
     """
     try:
-        script = read_script(path)
+        script, text = read_script(path), path.read_bytes().decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(Problem(field="script", got=str(path), limit=str(error))) from error
-    wrong = [*header_problems(script), *body_problems(script), *_secrets(script)]
+    wrong = [
+        *line_problems(path.name, text),
+        *header_problems(script),
+        *value_problems(script),
+        *body_problems(script),
+        *_secrets(path.name, text),
+    ]
     if cluster is not None:
         wrong += _on(script, cluster)
-    return wrong, _unwise(script)
+    return [untold(one) for one in wrong], [*value_warnings(script), *_unwise(script)]
 
 
 def _on(script: Foreign, cluster: Cluster) -> list[Problem]:
@@ -78,7 +87,7 @@ def _on(script: Foreign, cluster: Cluster) -> list[Problem]:
         found.append(
             Problem(field="#SBATCH", got="no --account", limit=limit, where=where, fix=fix)
         )
-    if partition and partition.gpus and node and node.gpus and not asked.gpus:
+    if partition and partition.gpus and node and node.gpus and not names_gpus(options):
         limit = f"{partition.name} is a partition of GPUs, and they would idle"
         found.append(
             Problem(field="#SBATCH", got="no GPU", limit=limit, where=where, fix="--gres=gpu:N")
@@ -117,20 +126,19 @@ def _online(script: Foreign, where: str) -> list[Problem]:
     ]
 
 
-def _secrets(script: Foreign) -> list[Problem]:
-    """Lines that hold a secret; the lines are not told."""
+def _secrets(name: str, text: str) -> list[Problem]:
+    """Lines that hold a secret, the header's and comments too; the lines are not told."""
     fix = "keep it in a file that only you can read"
-    found = []
-    for line in script.commands:
-        name, equals, value = line.text.removeprefix("export ").strip().partition("=")
-        looks = [what for what, pattern in LOOKS.items() if pattern.search(line.text)]
-        named = equals and NAMES.search(name) and value and not value.strip("\"'").startswith("$")
-        if looks or named:
-            what = looks[0] if looks else f"a value called {name}"
-            limit = f"{what} stands in the script for others to read"
-            here = f"{script.path.name}:{line.number}"
-            found.append(Problem(field=here, got="hidden", limit=limit, fix=fix))
-    return found
+    return [
+        Problem(
+            field=f"{name}:{number}",
+            got="hidden",
+            limit=f"{what} stands in the script for others to read",
+            fix=fix,
+        )
+        for number, line in enumerate(text.splitlines(), 1)
+        if (what := in_text(line))
+    ]
 
 
 def _unwise(script: Foreign) -> list[Problem]:

@@ -9,7 +9,8 @@ from pathlib import Path
 
 from forgia_hpc.errors import Problem
 from forgia_hpc.schema.job import CommandJob, Job, PrepareJob
-from forgia_hpc.slurm.profile import Area, Cluster
+from forgia_hpc.slurm.profile import Cluster
+from forgia_hpc.slurm.site import Area
 
 CACHES = (
     "HF_HOME",

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path, PurePath
 
 from forgia_hpc.errors import Problem
-from forgia_hpc.schema.job import CommandJob, Job, Launch
+from forgia_hpc.schema.job import PARTING_S, CommandJob, Job, Launch
 from forgia_hpc.slurm.profile import Cluster
 
 LONG_S = 3600  # a run of more than an hour is no search for a fault
@@ -77,6 +77,22 @@ def launcher_problems(job: Job, cluster: Cluster, where: str) -> list[Problem]:
         fix = f"resources.gpus_per_node={told[1]}, or --nproc-per-node={gpus}"
         problems.append(_problem("command.argv", told[0], limit, where, fix))
     return problems
+
+
+def saving_problems(job: Job, where: str) -> list[Problem]:
+    """A program that would be asked to stop before it has done anything, and again after every requeue."""
+    seconds = job.resources.walltime_seconds
+    if not isinstance(job, CommandJob) or not seconds:
+        return []
+    asked_before_s = job.command.save_s + PARTING_S
+    if asked_before_s < -(-seconds // 60) * 60:  # Slurm counts in whole minutes
+        return []
+    limit = (
+        f"it is asked to stop {asked_before_s} s before the end, and the whole job has {seconds} s"
+    )
+    return [
+        _problem("command.save_s", str(job.command.save_s), limit, where, "more resources.walltime")
+    ]
 
 
 def _own_launcher(argv: Sequence[str]) -> bool:

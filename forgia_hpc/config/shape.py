@@ -8,7 +8,8 @@ import platform
 from forgia_hpc.errors import Problem
 from forgia_hpc.schema.job import EvaluateJob, Job, Launch, TrainJob
 from forgia_hpc.schema.resources import Resources
-from forgia_hpc.slurm.profile import Cluster, Partition
+from forgia_hpc.slurm.offer import Partition
+from forgia_hpc.slurm.profile import Cluster
 
 RANKS_A_CORE = 8  # 500 ranks on two cores brought a load of 340, and nothing else ran for minutes
 
@@ -53,6 +54,8 @@ def node_problems(
         return []
     partition = cluster.partition(resources.partition or "") or Partition(name="a node")
     cpus, mem_mb = partition.cpus or node.usable_cpus or node.cpus, partition.mem_mb or node.mem_mb
+    if crowd := _more_ranks_than_cpus(resources, cpus, partition.name, where):
+        return crowd  # a share of a CPU for each would be told as a fault of cpus_per_rank
     most = {
         "cpus_per_rank": (cpus // (resources.ranks_per_node or 1), f"{cpus} CPUs a node"),
         "gpus_per_node": (node.gpus if partition.gpus else 0, "GPUs a node"),
@@ -74,6 +77,13 @@ def node_problems(
         *_one_rank_a_gpu(job, cluster, where),
         *([] if wasteful else _no_gpu(resources, cluster, where)),
     ]
+
+
+def _more_ranks_than_cpus(resources: Resources, cpus: int, name: str, where: str) -> list[Problem]:
+    ranks = resources.ranks_per_node or 1
+    limit = f"{name} has {cpus} CPUs a node, so at most {cpus} ranks"
+    found = Problem(field="resources.ranks_per_node", got=ranks, limit=limit, where=where)
+    return [found] if ranks > cpus else []
 
 
 def _one_rank_a_gpu(job: Job, cluster: Cluster, where: str) -> list[Problem]:

@@ -1,34 +1,32 @@
-"""index.pack: where every series of a contribution lies, in one file, opened with one read.
-
-Bytes: magic "FORGIAIX", version u32, length of the JSON u32 (all little-endian), the JSON, zeros up
-to a multiple of 64, then the tables, each at a multiple of 64 counted from the first of them.
-"""
+"""index.pack: where every series of a contribution lies, in one file, opened with one read."""
 
 from __future__ import annotations
 
-import json
-import struct
 from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forgia_hpc.data.integrity import leaf_count
+from forgia_hpc.data.checked import require
+from forgia_hpc.data.integrity import LEAF_BYTES
 from forgia_hpc.data.layout import Channel, Mark, Split
+from forgia_hpc.data.packed import (
+    BROKEN,
+    LEAF,
+    SPLITS,
+    STAT,
+    PackedIndex,
+    Table,
+    pack_tables,
+    unpack_tables,
+)
 from forgia_hpc.data.storage import DTYPES, STORAGES
-from forgia_hpc.digest import canonical_json
 from forgia_hpc.errors import SealBrokenError
 
 FORMAT = "forgia.index/1"
-MAGIC = b"FORGIAIX"
-VERSION = 1
-ALIGN = 64
 NO_CLOCK = -(2**63)  # t0_ns of a segment whose clock is an index
 NO_MASK = -1
-SPLITS = tuple(Split)
-
-Table = NDArray[np.void]
 
 SHARD = np.dtype(
     [
@@ -65,8 +63,6 @@ SERIES = np.dtype(
 MARK = np.dtype(
     [("asset", "<u4"), ("code", "<u4"), ("first", "<i8"), ("last", "<i8"), ("value", "<f8")]
 )
-STAT = np.dtype([("n", "<i8"), ("mean", "<f8"), ("m2", "<f8"), ("min", "<f8"), ("max", "<f8")])
-LEAF = np.dtype(("<u1", (32,)))
 TABLES = {
     "shards": SHARD,
     "segments": SEGMENT,
@@ -87,25 +83,21 @@ class IndexedChannel:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Index:
+class Index(PackedIndex):
     """The tables of one contribution; numbers in one table count rows of another."""
 
-    name: str
     channels: tuple[IndexedChannel, ...]
     groups: tuple[str, ...]
     season_steps: tuple[int, ...]  # of each group
     assets: tuple[str, ...]
     codes: tuple[str, ...]  # of marks
-    shards: Table
     segments: Table
     series: Table
     marks: Table
-    stats: Table
-    leaves: NDArray[np.uint8]
 
-    def split_of(self, shard: int) -> Split:
-        """Return what a shard may be used for."""
-        return SPLITS[int(self.shards["split"][shard])]
+    def shards_of(self, split: Split) -> NDArray[np.int64]:
+        """Return the shards of a split."""
+        return np.flatnonzero(self.shards["split"] == SPLITS.index(split))
 
     def series_of(self, segment: int) -> range:
         """Return the rows of the table of series that a segment has."""
@@ -133,30 +125,20 @@ def overlapping(rows: Table, asset: int, first: int, last: int) -> NDArray[np.bo
 
 def pack(index: Index) -> bytes:
     """Return the bytes of index.pack; the same index gives the same bytes."""
-    body = bytearray()
-    tables = {}
-    for name, dtype in TABLES.items():
-        rows = np.ascontiguousarray(getattr(index, name))
-        tables[name] = {"offset": len(body), "rows": len(rows), "fields": _fields(dtype)}
-        body += rows.tobytes()
-        body += bytes(-len(body) % ALIGN)
     channels = [
         {"group": entry.group, "storage": entry.storage, **asdict(entry.channel)}
         for entry in index.channels
     ]
-    words = {
-        "format": FORMAT,
-        "name": index.name,
-        "channels": channels,
-        "groups": index.groups,
-        "season_steps": index.season_steps,
-        "assets": index.assets,
-        "codes": index.codes,
-        "tables": tables,
-    }
-    text = canonical_json(words)
-    head = MAGIC + struct.pack("<II", VERSION, len(text)) + text
-    return head + bytes(-len(head) % ALIGN) + bytes(body)
+    return pack_tables(
+        index,
+        TABLES,
+        format=FORMAT,
+        channels=channels,
+        groups=index.groups,
+        season_steps=index.season_steps,
+        assets=index.assets,
+        codes=index.codes,
+    )
 
 
 def unpack(data: bytes, *, where: str) -> Index:
@@ -167,26 +149,16 @@ def unpack(data: bytes, *, where: str) -> Index:
 
     """
     try:
-        magic, version, length = struct.unpack_from("<8sII", data)
-        _require((magic, version) == (MAGIC, VERSION), f"not of version {VERSION}")
-        words = json.loads(data[16 : 16 + length])
-        start = 16 + length + -(16 + length) % ALIGN
-        tables = {name: _table(data, start, name, words["tables"][name]) for name in TABLES}
+        words, tables = unpack_tables(data, TABLES, FORMAT)
         index = _index(words, tables)
         _check_numbers(index)
         _check_arrays(index)
-    except (struct.error, ValueError, LookupError, TypeError, AttributeError) as error:
+    except BROKEN as error:
         raise SealBrokenError(f"{where}: index.pack is broken ({error})") from error
     return index
 
 
-def _require(truth: object, what: str) -> None:
-    if not truth:
-        raise ValueError(what)
-
-
 def _index(words: dict[str, Any], tables: dict[str, Any]) -> Index:
-    _require(words["format"] == FORMAT, f"format {words['format']!r}")
     return Index(
         name=words["name"],
         channels=tuple(_channel(entry) for entry in words["channels"]),
@@ -202,15 +174,6 @@ def _channel(entry: dict[str, Any]) -> IndexedChannel:
     group, storage = entry.pop("group"), entry.pop("storage")
     channel = Channel(**{**entry, "codes": tuple(entry["codes"])})
     return IndexedChannel(group, storage, channel)
-
-
-def _fields(dtype: np.dtype[Any]) -> str:
-    return "".join(str(dtype.descr if dtype.names else (dtype.base.str, dtype.shape)).split())
-
-
-def _table(data: bytes, start: int, name: str, entry: dict[str, Any]) -> NDArray[Any]:
-    _require(entry["fields"] == _fields(TABLES[name]), f"fields of {name}")
-    return np.frombuffer(data, TABLES[name], entry["rows"], start + entry["offset"])
 
 
 def _check_numbers(index: Index) -> None:
@@ -229,28 +192,28 @@ def _check_numbers(index: Index) -> None:
         ("channel.storage", np.array([entry.storage for entry in channels], int), len(STORAGES)),
     ]
     for name, numbers, limit in limits:
-        _require(((numbers >= 0) & (numbers < limit)).all(), name)
-    _require(len(index.stats) == len(index.shards) * len(channels), "stats")
-    _require(len(index.season_steps) == len(index.groups), "season_steps")
-    _require(min(index.season_steps, default=1) >= 1, "season_steps")
+        require(((numbers >= 0) & (numbers < limit)).all(), name)
+    require(len(index.stats) == len(index.shards) * len(channels), "stats")
+    require(len(index.season_steps) == len(index.groups), "season_steps")
+    require(min(index.season_steps, default=1) >= 1, "season_steps")
 
 
 def _check_arrays(index: Index) -> None:
     """Refuse a series, an array or a leaf outside its file: a reader must never follow it."""
     shards, segments, series = index.shards, index.segments, index.series
     for name in ("steps", "rate_num", "rate_den"):
-        _require((segments[name] >= 1).all(), f"segment.{name}")
+        require((segments[name] >= 1).all(), f"segment.{name}")
     starts = np.cumsum(segments["series_count"], dtype=np.int64) - segments["series_count"]
-    _require((starts == segments["series0"]).all(), "segment.series0")
+    require((starts == segments["series0"]).all(), "segment.series0")
     owners = np.repeat(np.arange(len(segments)), segments["series_count"])
-    _require(np.array_equal(owners, series["segment"]), "series.segment")
+    require(np.array_equal(owners, series["segment"]), "series.segment")
     storage = np.array([entry.storage for entry in index.channels], np.int64)[series["channel"]]
     counts = shards["count"][segments["shard"][owners], storage]
     inside = (series["offset"] >= 0) & (series["offset"] + segments["steps"][owners] <= counts)
-    _require(inside.all(), "series.offset")
+    require(inside.all(), "series.offset")
     sizes = shards["count"] * np.array([dtype.itemsize for dtype in DTYPES])
     inside = (shards["offset"] >= 0) & (shards["offset"] + sizes <= shards["bytes"][:, None])
-    _require(inside.all() and (sizes >= 0).all(), "shard.offset")
-    leaves = np.array([sum(map(leaf_count, row)) for row in sizes.tolist()], np.int64)
-    _require((np.cumsum(leaves) - leaves == shards["leaf0"]).all(), "shard.leaf0")
-    _require(leaves.sum() == len(index.leaves), "leaves")
+    require(inside.all() and (sizes >= 0).all(), "shard.offset")
+    leaves = (-(-sizes // LEAF_BYTES)).sum(axis=1)
+    require((np.cumsum(leaves) - leaves == shards["leaf0"]).all(), "shard.leaf0")
+    require(leaves.sum() == len(index.leaves), "leaves")

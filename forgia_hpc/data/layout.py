@@ -57,6 +57,7 @@ class Segment:
     t0_ns: int | None
     rate_num: int
     rate_den: int
+    policy: str = ""  # the name of a policy of the card; empty: its only one
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,20 +9,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import re
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
 from forgia_hpc.data.layout import Split
-from forgia_hpc.digest import canonical_json, sha256_file
+from forgia_hpc.data.manifest_words import file_words, one_word, stone_words
+from forgia_hpc.digest import canonical_json
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
 
 FORMAT = "forgia.dataset/1"
-GRANT_FORMAT = "forgia.grant/1"
 MANIFEST, INDEX, CARD, SHARDS = "manifest.json", "index.pack", "card.yaml", "shards"
-_NAME = re.compile(r"\w[\w.@+-]*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -32,6 +30,7 @@ class FileEntry:
     path: str
     bytes: int
     sha256: str
+    key_id: str = ""  # of the data key that opens it; empty: not encrypted
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,6 +46,10 @@ class ShardEntry(FileEntry):
     values: int  # steps * channels over all segments
     t_min_ns: int | None
     t_max_ns: int | None
+    profile: str = "hot"  # how it is stored: or cold (packed; as hot: hot_bytes, hot_sha256)
+    hot_bytes: int = 0
+    hot_sha256: str = ""
+    policy: str = ""  # SHA-256 of the policy's document; empty: the card's alone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,15 +71,21 @@ class Manifest:
     directory: Path
     content: dict[str, Any]
     files: tuple[FileEntry, ...]  # index.pack and card.yaml, as far as they belong to it
-    shards: tuple[ShardEntry, ...]
+    shards: Sequence[ShardEntry]
     members: tuple[Member, ...]
     season_steps: dict[str, int]
     provenance: dict[str, Any]
+    tombstones: tuple[dict[str, Any], ...] = ()  # of what was withdrawn
 
     @property
     def identifier(self) -> str:
         """`name@<first 12 hex of the version>`, as jobs and checkpoints cite it."""
         return f"{self.name}@{self.version[:12]}"
+
+    @property
+    def layout(self) -> str:
+        """The layout of its shards, e.g. `forgia.telemetry/1`; empty for a consortium."""
+        return str(self.content.get("layout", ""))
 
     @property
     def bytes(self) -> int:
@@ -93,7 +102,6 @@ class Manifest:
 
         Raises:
             SealBrokenError: every member that is missing, or not of the version named.
-
         """
         if not self.members:
             return [self]
@@ -123,7 +131,6 @@ def load_manifest(directory: Path) -> Manifest:
     Raises:
         InputError: there is none: the directory is no dataset, or half-copied.
         SealBrokenError: it is not what a writer leaves.
-
     """
     path = directory / MANIFEST
     try:
@@ -140,9 +147,10 @@ def load_manifest(directory: Path) -> Manifest:
         ) from error
     try:
         content = json.loads(data)
-    except ValueError as error:
+        canonical = canonical_json(content)
+    except (ValueError, RecursionError) as error:
         raise SealBrokenError(f"{path}: broken JSON ({error}): half-copied or altered") from error
-    if data != canonical_json(content):
+    if data != canonical:
         raise SealBrokenError(f"{path}: altered after it was sealed (not canonical JSON)")
     return manifest_from(content, directory)
 
@@ -153,37 +161,32 @@ def manifest_from(content: dict[str, Any], directory: Path) -> Manifest:
         if content["format"] != FORMAT:
             raise SealBrokenError(f"{directory}: format {content['format']!r}, known: {FORMAT}")
         return Manifest(
-            name=_named(content["name"]),
-            contributor=content["contributor"],
+            name=one_word(content["name"]),
+            contributor=one_word(content["contributor"]),
             version=version_of(content),
             directory=directory,
             content=content,
-            files=tuple(FileEntry(**_inside(entry)) for entry in content["files"]),
-            shards=tuple(
-                ShardEntry(**{**_inside(entry), "split": Split(entry["split"])})
-                for entry in content.get("shards", [])
-            ),
+            files=tuple(FileEntry(**file_words(entry)) for entry in content["files"]),
+            shards=shard_entries(content),
             members=tuple(Member(**entry) for entry in content.get("members", [])),
             season_steps=content.get("season_steps", {}),
             provenance=content.get("provenance", {}),
+            tombstones=tuple(stone_words(entry) for entry in content.get("tombstones", [])),
         )
-    except (LookupError, TypeError, ValueError) as error:
-        reason = f"{type(error).__name__}: {error}"
-        raise SealBrokenError(f"{directory}: broken manifest ({reason})") from error
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        what = f"broken manifest ({type(error).__name__}: {error})"
+        raise SealBrokenError(f"{directory}: {what}") from error
 
 
-def _named(name: str) -> str:
-    """Return the name, which becomes a directory's: `../escaped` once left the data root."""
-    if not _NAME.fullmatch(name):
-        raise ValueError(f"name {name!r} is not one word")
-    return name
-
-
-def _inside(entry: dict[str, Any]) -> dict[str, Any]:
-    path = PurePosixPath(entry["path"])
-    if path.is_absolute() or ".." in path.parts:
-        raise ValueError(f"path {entry['path']!r} leaves the directory")
-    return entry
+def shard_entries(content: dict[str, Any]) -> tuple[ShardEntry, ...]:
+    """Return the entries of a manifest's shards."""
+    found = tuple(
+        ShardEntry(**{**file_words(entry), "split": Split(entry["split"])})
+        for entry in content.get("shards", [])
+    )
+    if len({entry.path for entry in found}) < len(found):
+        raise ValueError("a shard is listed twice")  # under two policies, the milder would open it
+    return found
 
 
 def version_of(content: dict[str, Any]) -> str:
@@ -196,7 +199,6 @@ def flatten(manifests: Sequence[Manifest]) -> list[Manifest]:
 
     Raises:
         InputError: one name with two versions.
-
     """
     found: dict[str, Manifest] = {}
     problems = []
@@ -215,44 +217,3 @@ def flatten(manifests: Sequence[Manifest]) -> list[Manifest]:
     if problems:
         raise InputError(problems)
     return list(found.values())
-
-
-def find_faults(
-    manifest: Manifest, directory: Path, *, shards: Collection[str] | None = None
-) -> list[str]:
-    """Return what is missing or of another size (without reading it): signs of a half copy.
-
-    `shards` are the paths that matter, all unless given: a grant may leave others at home.
-    """
-    faults = []
-    wanted = [entry for entry in manifest.shards if shards is None or entry.path in shards]
-    for entry in (*manifest.files, *wanted):
-        path = directory / entry.path
-        if not path.is_file():
-            faults.append(f"{path}: missing (half-copied?)")
-        elif path.stat().st_size != entry.bytes:
-            size = path.stat().st_size
-            faults.append(f"{path}: has {size} bytes, sealed with {entry.bytes} (half-copied?)")
-    return faults
-
-
-def find_altered(entries: Sequence[FileEntry], directory: Path) -> list[str]:
-    """Return which of these files are whole in size but of other content, after reading them."""
-    return [
-        f"{path}: altered: its SHA-256 is not the sealed one"
-        for entry in entries
-        if (path := directory / entry.path).is_file()
-        and path.stat().st_size == entry.bytes
-        and sha256_file(path) != entry.sha256
-    ]
-
-
-def verify_files(manifest: Manifest, directory: Path) -> list[str]:
-    """Return every file that is missing or altered, after reading all of them; members' too."""
-    entries = (*manifest.files, *manifest.shards)
-    faults = [*find_faults(manifest, directory), *find_altered(entries, directory)]
-    try:
-        members = manifest.contributions() if manifest.members else []
-    except SealBrokenError as error:
-        return [*faults, *str(error).splitlines()]
-    return faults + [fault for one in members for fault in verify_files(one, one.directory)]

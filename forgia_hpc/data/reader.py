@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import datetime
-import hashlib
 from collections.abc import Collection
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -14,19 +12,24 @@ from typing import Any
 import numpy as np
 
 from forgia_hpc.data import index as index_
+from forgia_hpc.data.access.grant import ends_of, read_grant
+from forgia_hpc.data.crypto.keys import Keyring, keyring
+from forgia_hpc.data.glance import Entries, glance
+from forgia_hpc.data.index_file import index_bytes
+from forgia_hpc.data.layout import FORMAT as TELEMETRY
 from forgia_hpc.data.layout import Mark, Segment, Split
-from forgia_hpc.data.manifest import (
-    GRANT_FORMAT,
-    INDEX,
-    Manifest,
-    find_faults,
-    flatten,
-    load_manifest,
-)
-from forgia_hpc.data.opened import OpenContribution
-from forgia_hpc.data.windows import WindowIndex
+from forgia_hpc.data.layouts import of_layout
+from forgia_hpc.data.manifest import Manifest, flatten
+from forgia_hpc.data.presence import find_faults
+from forgia_hpc.data.reading.files import choose_io
+from forgia_hpc.data.reading.open_arrays import OpenArrays
+from forgia_hpc.data.reading.opened import Access, OpenContribution
+from forgia_hpc.data.reading.windows import WindowIndex
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.schema.data import Data
+
+# each contribution, and the paths of the shards that may be read; None: all of many
+Listed = list[tuple[Manifest, Collection[str] | None]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,10 +48,14 @@ class SegmentFacts:
 class Dataset:
     """Contributions open for reading; a `with` block closes them."""
 
-    def __init__(self, sources: list[OpenContribution], stack: ExitStack) -> None:
-        """Take the open contributions and what closes them."""
+    def __init__(
+        self, sources: list[OpenContribution], stack: ExitStack, grant: dict[str, Any] | None = None
+    ) -> None:
+        """Take the open contributions, what closes them, and the grant that opened them."""
         self.sources = sources
         self.names = tuple(source.manifest.name for source in sources)
+        self.ends = ends_of(grant or {})  # from then on nothing may be read any more
+        self._partial = (grant or {}).get("partial") == "allow"
         self._stack = stack
 
     def __enter__(self) -> Dataset:
@@ -93,7 +100,7 @@ class Dataset:
                 fix="grant the split, or leave the contribution out",
             )
             for source in sources
-            if _refused(source, split)
+            if _refused(source, split) and not self._partial
         ]
         if problems:
             raise InputError(problems)
@@ -142,41 +149,42 @@ class Dataset:
         ]
 
 
-def open_dataset(grant: dict[str, Any] | Path, *, verify: bool = True) -> Dataset:
+def open_dataset(grant: dict[str, Any] | Path, *, verify: bool = True, io: str = "auto") -> Dataset:
     """Open what a grant lists, or everything of a directory (a contribution or a consortium).
 
-    Each shard is checked for size now and, with `verify`, leaf by leaf when it is first touched.
+    Each shard is opened when it is first touched; with `verify`, its leaves are hashed as they are touched.
 
     Raises:
         InputError: no such dataset, or the grant has ended.
         SealBrokenError: every file that is missing, half-copied, altered or not of the version granted.
 
     """
-    granted = _granted(grant) if isinstance(grant, dict) else _everything(grant)
-    faults = [
-        fault
-        for manifest, paths in granted
-        for fault in find_faults(manifest, manifest.directory, shards=paths)
-    ]
+    listed: Listed = list(read_grant(grant)) if isinstance(grant, dict) else _everything(grant)
+    granted = of_layout(listed, TELEMETRY)  # a consortium may have fields beside it
+    faults = [fault for manifest, paths in granted for fault in _faults(manifest, paths)]
     if faults:
         raise SealBrokenError("\n".join(faults))
     with ExitStack() as stack:
-        sources = [
-            OpenContribution(manifest, load_index(manifest), paths, verify=verify, stack=stack)
-            for manifest, paths in granted
-        ]
-        return Dataset(sources, stack.pop_all())
+        arrays = OpenArrays()
+        stack.callback(arrays.clear)
+        held = grant if isinstance(grant, dict) else None
+        sources = []
+        for manifest, paths in granted:
+            chosen = choose_io(io, manifest.directory)
+            ring = keyring(manifest, held)
+            access = Access(arrays=arrays, io=chosen, verify=verify, keyring=ring)
+            sources.append(OpenContribution(manifest, load_index(manifest, ring), paths, access))
+        return Dataset(sources, stack.pop_all(), grant if isinstance(grant, dict) else None)
 
 
-def load_index(manifest: Manifest) -> index_.Index:
+def load_index(manifest: Manifest, ring: Keyring | None = None) -> index_.Index:
     """Return the index of a contribution, checked against the manifest's digest."""
-    path = manifest.directory / INDEX
-    sealed = {entry.path: entry.sha256 for entry in manifest.files}
-    data = path.read_bytes()
-    if hashlib.sha256(data).hexdigest() != sealed.get(INDEX):
-        raise SealBrokenError(f"{path}: altered: its SHA-256 is not the sealed one")
+    path, data = index_bytes(manifest, ring)
     index = index_.unpack(data, where=str(path))
-    listed = [(entry.path, entry.bytes, entry.split) for entry in manifest.shards]
+    if isinstance(manifest.shards, Entries):
+        return index  # its digest is the manifest's; the entries are `data check`'s
+    # a cold dataset's index is the hot one's: it tells where everything lies once it is hot again
+    listed = [(one.path, one.hot_bytes or one.bytes, one.split) for one in manifest.shards]
     known = [
         (row["path"].decode(), int(row["bytes"]), index.split_of(number))
         for number, row in enumerate(index.shards)
@@ -186,50 +194,26 @@ def load_index(manifest: Manifest) -> index_.Index:
     return index
 
 
-Granted = list[tuple[Manifest, Collection[str]]]
+def _everything(directory: Path) -> Listed:
+    """Return the contributions of a directory and the paths of their shards, None where these are many."""
+    return [
+        (one, None if isinstance(one.shards, Entries) else {entry.path for entry in one.shards})
+        for one in flatten([glance(directory)])
+    ]
 
 
-def _everything(directory: Path) -> Granted:
-    manifests = flatten([load_manifest(directory)])
-    return [(manifest, {entry.path for entry in manifest.shards}) for manifest in manifests]
+def _faults(manifest: Manifest, paths: Collection[str] | None) -> list[str]:
+    """Return what is missing or of another size.
 
-
-def _granted(grant: dict[str, Any]) -> Granted:
-    """Return manifests and granted paths, after comparing with what lies in the directories."""
-    if grant.get("format") != GRANT_FORMAT:
-        limit = f"must be {GRANT_FORMAT}"
-        raise InputError(Problem(field="grant.format", got=grant.get("format"), limit=limit))
-    ends = grant.get("expires", "")
-    now = datetime.datetime.now(datetime.UTC)
-    if ends and datetime.datetime.fromisoformat(ends) <= now:
-        raise InputError(
-            Problem(field="grant.expires", got=ends, limit=f"it is {now.isoformat()} now")
-        )
-    found: Granted = []
-    faults = []
-    for entry in grant["contributions"]:
-        manifest = load_manifest(Path(entry["directory"]))
-        wanted = f"{entry['contribution']}@{entry['version'][:12]}"
-        if (manifest.name, manifest.version) != (entry["contribution"], entry["version"]):
-            faults.append(f"{manifest.directory}: is {manifest.identifier}, granted was {wanted}")
-            continue
-        sealed = {(one.path, one.bytes, one.sha256) for one in manifest.shards}
-        faults += [
-            f"{manifest.directory / one['path']}: granted, but the manifest lists no such shard"
-            for one in entry["shards"]
-            if (one["path"], one["bytes"], one["sha256"]) not in sealed
-        ]
-        found.append((manifest, {one["path"] for one in entry["shards"]}))
-    if faults:
-        raise SealBrokenError("\n".join(faults))
-    return found
+    Of a large dataset only index and card: a call for each of ten thousand shards is minutes on a parallel
+    file system. Its shards are compared when each is first touched.
+    """
+    if paths is None:
+        return find_faults(replace(manifest, shards=()), manifest.directory)
+    return find_faults(manifest, manifest.directory, shards=paths)
 
 
 def _refused(source: OpenContribution, split: Split) -> bool:
     """Return whether the contribution has shards of the split and none may be read."""
-    shards = [
-        number
-        for number in range(len(source.index.shards))
-        if source.index.split_of(number) is split
-    ]
-    return bool(shards) and not source.granted.intersection(shards)
+    shards = source.index.shards_of(split)
+    return len(shards) > 0 and not source.granted.intersection(shards.tolist())

@@ -7,7 +7,6 @@ gives the same bytes.
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,9 +18,11 @@ from numpy.typing import NDArray
 
 from forgia_hpc.data import index as index_
 from forgia_hpc.data import storage
-from forgia_hpc.data.index import Index, Table
+from forgia_hpc.data.index import Index
 from forgia_hpc.data.integrity import leaf_hashes
 from forgia_hpc.data.layout import FORMAT, Segment
+from forgia_hpc.data.packed import STAT, Table
+from forgia_hpc.data.writing.hdf5_whole import write_hdf5
 from forgia_hpc.digest import canonical_json
 
 ALIGN = 4096  # arrays of this size or more begin at a multiple of it: mmap likes whole pages
@@ -61,7 +62,7 @@ def describe(
 ) -> Content:
     """Compute from the stored numbers what follows from them: statistics, leaves, content id."""
     i16, i32, f32 = signals
-    stats = np.zeros(len(index.channels), index_.STAT)
+    stats = np.zeros(len(index.channels), STAT)
     digest = hashlib.sha256(canonical_json(schema(index, shard)))
     for row in rows_of(index, shard):
         values = decoded(index, row, signals)
@@ -146,22 +147,22 @@ def tables(index: Index, shard: int) -> dict[str, Table]:
     ]
     series = index.series[rows_of(index, shard)]
     return {
-        "index/segments": _table(
+        "index/segments": packed_table(
             {name: segments[name] for name in index_.SEGMENT.names or () if name != "shard"}
             | {"series0": segments["series0"] - segments["series0"][0]}
         ),
-        "index/series": _table(
+        "index/series": packed_table(
             {name: series[name] for name in index_.SERIES.names or ()}
             | {"segment": series["segment"] - mine[0].astype("<u4")}
         ),
         "index/channels": _channels(index),
-        "index/groups": _table(
-            {"name": _texts(index.groups), "season_steps": np.array(index.season_steps, "<i8")}
+        "index/groups": packed_table(
+            {"name": fixed_texts(index.groups), "season_steps": np.array(index.season_steps, "<i8")}
         ),
-        "assets": _table({"name": _texts(index.assets)}),
-        "labels": _table(
+        "assets": packed_table({"name": fixed_texts(index.assets)}),
+        "labels": packed_table(
             {name: marks[name] for name in ("asset", "first", "last", "value")}
-            | {"code": _texts([index.codes[code] for code in marks["code"]])}
+            | {"code": fixed_texts([index.codes[code] for code in marks["code"]])}
         ),
     }
 
@@ -170,14 +171,14 @@ def _channels(index: Index) -> Table:
     words = [entry.channel for entry in index.channels]
     texts = ("name", "ucum", "quantity", "semantic_id", "qudt", "role")
     columns: dict[str, NDArray[Any]] = {
-        name: _texts([getattr(one, name) for one in words]) for name in texts
+        name: fixed_texts([getattr(one, name) for one in words]) for name in texts
     }
-    columns["codes"] = _texts([canonical_json(one.codes).decode() for one in words])
-    columns["storage"] = _texts([storage.STORAGES[entry.storage] for entry in index.channels])
+    columns["codes"] = fixed_texts([canonical_json(one.codes).decode() for one in words])
+    columns["storage"] = fixed_texts([storage.STORAGES[entry.storage] for entry in index.channels])
     columns["group"] = np.array([entry.group for entry in index.channels], "<u4")
     for name in ("scale", "zero", "valid_min", "valid_max"):
         columns[name] = _numbers(getattr(one, name) for one in words)
-    return _table(columns)
+    return packed_table(columns)
 
 
 def _numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
@@ -185,14 +186,14 @@ def _numbers(values: Iterable[float | None]) -> NDArray[np.float64]:
     return np.array([np.nan if value is None else value for value in values], "<f8")
 
 
-def _texts(texts: Sequence[str]) -> NDArray[np.bytes_]:
+def fixed_texts(words: Sequence[str]) -> NDArray[np.bytes_]:
     """Return fixed-length UTF-8 as long as the longest: no variable length in a shard."""
-    coded = [text.encode() for text in texts]
+    coded = [text.encode() for text in words]
     width = max((len(text) for text in coded), default=0) or 1
     return np.array(coded, h5py.string_dtype("utf-8", width))
 
 
-def _table(columns: dict[str, Any]) -> Table:
+def packed_table(columns: dict[str, Any]) -> Table:
     """Return columns as one packed struct array."""
     rows = len(next(iter(columns.values())))
     table = np.zeros(rows, np.dtype([(name, one.dtype) for name, one in columns.items()]))
@@ -215,13 +216,8 @@ def attributes(index: Index, shard: int, contributor: str, content_id: str) -> d
 
 def write(path: Path, words: dict[str, str], content: Content, rows: dict[str, Table]) -> list[int]:
     """Write the HDF5 file and flush it to disk; return the bytes at which i16, i32, f32 begin."""
-    with h5py.File(
-        path,
-        "x",
-        libver=("earliest", "v110"),
-        alignment_threshold=ALIGN,
-        alignment_interval=ALIGN,
-    ) as file:
+
+    def fill(file: h5py.File) -> list[int]:
         for name, text in words.items():
             coded = text.encode()
             file.attrs.create(name, coded, dtype=h5py.string_dtype("utf-8", len(coded)))
@@ -233,13 +229,14 @@ def write(path: Path, words: dict[str, str], content: Content, rows: dict[str, T
         _dataset(file, "masks/valid", content.masks)
         _dataset(file, "stats", content.stats)
         _dataset(file, "integrity/leaves", content.leaves)
-        offsets = [
+        return [
             file[f"signals/{name}"].id.get_offset() if len(one) else 0
             for name, one in zip(storage.STORAGES, content.signals, strict=True)
         ]
-    with path.open("rb") as written:
-        os.fsync(written.fileno())
-    return offsets
+
+    size = sum(one.nbytes for one in content.signals) + content.masks.nbytes + (1 << 20)
+    words_of_file = {"alignment_threshold": ALIGN, "alignment_interval": ALIGN}
+    return write_hdf5(path, size, fill, libver=("earliest", "v110"), **words_of_file)
 
 
 def _dataset(file: h5py.File, name: str, data: NDArray[Any]) -> None:

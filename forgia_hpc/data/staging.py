@@ -16,8 +16,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import IO
 
+from forgia_hpc.data.beside import beside
 from forgia_hpc.data.fetch import BLOCK, Progress
-from forgia_hpc.data.manifest import MANIFEST, FileEntry, find_altered, load_manifest
+from forgia_hpc.data.manifest import MANIFEST, FileEntry, load_manifest
+from forgia_hpc.data.presence import find_altered
+from forgia_hpc.data.sharing import share
 from forgia_hpc.digest import sha256_file
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.rundir import sync_directory
@@ -58,11 +61,13 @@ def stage(source: Path, root: Path, progress: Progress | None = None) -> Staged:
         raise InputError(Problem(field="SOURCE", got=str(source), limit="no such file or folder"))
     plain = source.name.partition(".")[0] if source.is_file() else source.resolve().name
     work = root / f".{plain}.part"
+    _clear_links(work)
     work.mkdir(parents=True, exist_ok=True)
     _bring(source, work, progress)
     vouched, name = _vouched(work, plain)
     _verify(vouched, work, source)
-    left_out = _leave_out(work, {entry.path for entry in vouched})
+    also = beside(load_manifest(work)) if (work / MANIFEST).is_file() else set()
+    left_out = _leave_out(work, {entry.path for entry in vouched} | also)
     fresh = _put(work, root / name)
     total = sum(entry.bytes for entry in vouched)
     return Staged(
@@ -73,6 +78,13 @@ def stage(source: Path, root: Path, progress: Progress | None = None) -> Staged:
         fresh=fresh,
         left_out=left_out,
     )
+
+
+def _clear_links(work: Path) -> None:
+    """Take links out of what an earlier call left: a copy has none, and one planted here leads elsewhere."""
+    for path in (work, *work.rglob("*")):
+        if path.is_symlink():
+            path.unlink()
 
 
 def _bring(source: Path, work: Path, progress: Progress | None) -> None:
@@ -221,6 +233,7 @@ def _put(work: Path, place: Path) -> bool:
     """Rename the whole copy into place; return False where the same is there."""
     if not place.exists():
         work.rename(place)
+        share(place)
         sync_directory(place.parent)
         return True
     mark = MANIFEST if (work / MANIFEST).is_file() else SUMS

@@ -44,6 +44,13 @@ def choose(rows: list[Values], channel: Channel) -> int:
     if channel.scale is None:
         return F32
     largest = max((np.nanmax(np.abs(grid(row, channel)), initial=0) for row in rows), default=0)
+    return narrowest(float(largest), channel)
+
+
+def narrowest(largest: float, channel: Channel) -> int:
+    """Return the narrowest storage of a channel whose whole numbers are at most so large."""
+    if channel.scale is None:
+        return F32
     return I16 if largest <= LARGEST[I16] else I32
 
 

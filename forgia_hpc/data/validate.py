@@ -11,20 +11,22 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from forgia_hpc.data import index as index_
 from forgia_hpc.data import shard, storage
+from forgia_hpc.data.access.policies import sealed_policies
+from forgia_hpc.data.beside import beside
 from forgia_hpc.data.card import load_card
+from forgia_hpc.data.cold import find_plugin, need_filters
+from forgia_hpc.data.crypto.check_sealed import check_signatures, check_wraps, open_shard
+from forgia_hpc.data.crypto.keys import keyring
+from forgia_hpc.data.fields.layout import FORMAT as FIELDS
+from forgia_hpc.data.fields.validate import check_fields
 from forgia_hpc.data.index import Index
 from forgia_hpc.data.integrity import merkle_root
-from forgia_hpc.data.manifest import (
-    INDEX,
-    MANIFEST,
-    Manifest,
-    ShardEntry,
-    load_manifest,
-    verify_files,
-)
+from forgia_hpc.data.manifest import INDEX, MANIFEST, Manifest, ShardEntry, load_manifest
+from forgia_hpc.data.packed import STAT
+from forgia_hpc.data.presence import verify_files
 from forgia_hpc.data.reader import load_index
+from forgia_hpc.data.writing.splits import split_faults, stretches_of
 from forgia_hpc.errors import ForgiaError
 
 
@@ -32,22 +34,29 @@ def check(directory: Path) -> list[str]:
     """Return everything wrong with a dataset's directory, members of a consortium too.
 
     Reads every byte: digests of files and leaves, the HDF5 structure through plain h5py, tables and
-    offsets against index.pack, masks, statistics and content ids against the values.
+    offsets against index.pack, masks, statistics and content ids against the values; signatures,
+    and the wraps of data keys.
+
+    Raises:
+        InputError: shards are encrypted, and not to this person's key; what can be read without is sound.
     """
     try:
         manifest = load_manifest(directory)
         members = manifest.contributions() if manifest.members else []
     except ForgiaError as error:
         return str(error).splitlines()
-    faults = [*_check_files(manifest), *_check_card(manifest)]
+    faults = [*_check_files(manifest), *_check_card(manifest), *check_signatures(manifest)]
+    faults += [] if faults else check_wraps(manifest, keyring(manifest))
     if manifest.shards and not faults:
-        faults += _check_shards(manifest)
+        fields = manifest.layout == FIELDS
+        faults += check_fields(manifest) if fields else _check_shards(manifest)
     return faults + [fault for member in members for fault in check(member.directory)]
 
 
 def _check_files(manifest: Manifest) -> Iterator[str]:
     yield from verify_files(replace(manifest, members=()), manifest.directory)
     known = {entry.path for entry in (*manifest.files, *manifest.shards)} | {MANIFEST}
+    known |= beside(manifest)
     for path in sorted(manifest.directory.rglob("*")):
         if path.is_file() and path.relative_to(manifest.directory).as_posix() not in known:
             yield f"{path}: not listed in {MANIFEST}"
@@ -61,6 +70,10 @@ def _check_card(manifest: Manifest) -> Iterator[str]:
         return
     if (card.name, card.contributor) != (manifest.name, manifest.contributor):
         yield f"{manifest.directory}: card.yaml is {card.name}'s, of {card.contributor}"
+    try:
+        sealed_policies(manifest, card)
+    except ForgiaError as error:
+        yield from str(error).splitlines()
 
 
 def _check_shards(manifest: Manifest) -> list[str]:
@@ -68,7 +81,8 @@ def _check_shards(manifest: Manifest) -> list[str]:
         index = load_index(manifest)
     except ForgiaError as error:
         return str(error).splitlines()
-    faults = []
+    found = split_faults(stretches_of(index))
+    faults = [f"{manifest.directory}: split of {what}: {why}" for what, why in found]
     for number, entry in enumerate(manifest.shards):
         path = manifest.directory / entry.path
         faults += [f"{path}: {fault}" for fault in _check_shard(manifest, index, number, entry)]
@@ -76,11 +90,11 @@ def _check_shards(manifest: Manifest) -> list[str]:
 
 
 def _check_shard(manifest: Manifest, index: Index, number: int, entry: ShardEntry) -> Iterator[str]:
+    find_plugin()
     try:
-        # locking=False: sealed files are never written, and locks fail on many parallel file systems
-        with h5py.File(manifest.directory / entry.path, "r", locking=False) as file:
-            yield from _check_signals(file, index, number)
-            content = shard.describe(index, number, _signals(file), _read(file, "masks/valid"))
+        with open_shard(manifest, entry, keyring(manifest)) as file:
+            yield from _check_signals(file, index, number, cold=entry.profile == "cold")
+            content = shard.describe(index, number, signals_of(file), _read(file, "masks/valid"))
             words = shard.attributes(index, number, manifest.contributor, content.content_id)
             yield from _check_tables(file, index, number, words)
             yield from _check_content(file, index, number, content)
@@ -98,15 +112,18 @@ def _read(file: h5py.File, name: str) -> NDArray[Any]:
     return found
 
 
-def _signals(file: h5py.File) -> tuple[NDArray[Any], ...]:
+def signals_of(file: h5py.File) -> tuple[NDArray[Any], ...]:
+    """Return the arrays i16, i32, f32 of an open shard; empty where not used."""
+    for dataset in file["signals"].values():
+        need_filters(dataset, Path(file.filename))
     return tuple(
         _read(file, f"signals/{name}") if f"signals/{name}" in file else np.zeros(0, dtype)
         for name, dtype in zip(storage.STORAGES, storage.DTYPES, strict=True)
     )
 
 
-def _check_signals(file: h5py.File, index: Index, number: int) -> Iterator[str]:
-    """Compare the arrays with what index.pack says of them: type, length, place."""
+def _check_signals(file: h5py.File, index: Index, number: int, *, cold: bool) -> Iterator[str]:
+    """Compare the arrays with what index.pack says of them: type, length, place (of a hot shard)."""
     row = index.shards[number]
     for kind, name in enumerate(storage.STORAGES):
         dataset = file.get(f"signals/{name}")
@@ -115,8 +132,12 @@ def _check_signals(file: h5py.File, index: Index, number: int) -> Iterator[str]:
             if count:
                 yield f"/signals/{name} is missing"
             continue
-        found = (dataset.dtype, dataset.shape, dataset.chunks, dataset.id.get_offset())
-        if found != (storage.DTYPES[kind], (count,), None, offset):
+        found: tuple[Any, ...] = (dataset.dtype, dataset.shape)
+        wanted: tuple[Any, ...] = (storage.DTYPES[kind], (count,))
+        if not cold:
+            found += (dataset.chunks, dataset.id.get_offset())
+            wanted += (None, offset)
+        if found != wanted:
             yield f"/signals/{name} is {found}, index.pack says {count} numbers at byte {offset}"
 
 
@@ -146,12 +167,12 @@ def _check_content(
             yield f"{name} differs from the leaves of /signals"
     channels = len(index.channels)
     packed = index.stats[number * channels : (number + 1) * channels]
-    for name in index_.STAT.names or ():
+    for name in STAT.names or ():
         if not np.isfinite(content.stats[name]).all():
             yield f"/stats {name} is not finite"
     if not _same(_read(file, "stats"), packed):
         yield "/stats differs from index.pack"
-    if not all(_close(packed[name], content.stats[name]) for name in index_.STAT.names or ()):
+    if not all(_close(packed[name], content.stats[name]) for name in STAT.names or ()):
         yield "/stats differs from the values"
     if not np.array_equal(content.masks, _masks(index, number, content)):
         yield "/masks/valid differs from the missing values of /signals"

@@ -10,7 +10,7 @@ import numpy as np
 
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.reader import Dataset
-from forgia_hpc.data.windows import Batch, WindowIndex
+from forgia_hpc.data.reading.windows import Batch, WindowIndex
 from forgia_hpc.errors import JobFailedError
 from forgia_hpc.evaluate.baselines import LinearForecast, fit_channels, seasonal_naive
 from forgia_hpc.evaluate.metrics import Array, Ints, figures, seasonal_error

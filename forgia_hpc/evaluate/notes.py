@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 
 from forgia_hpc.data.layout import Split
-from forgia_hpc.data.windows import WindowIndex
+from forgia_hpc.data.reading.windows import WindowIndex
 from forgia_hpc.evaluate.skill import Judged
 
 

@@ -16,6 +16,8 @@ from typing import Any
 import numpy as np
 import torch
 
+from forgia_hpc.data.access.granted import left_out as denied
+from forgia_hpc.data.leaks import kept as leaks
 from forgia_hpc.data.reader import Dataset, open_dataset
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.evaluate.dealing import Dealing
@@ -51,7 +53,7 @@ def evaluate(
     directory = model_directory(job, run)
     facts = artefact.read_facts(directory)
     grant = read_json(run.inputs / "grant.json")
-    with open_dataset(grant, verify=job.data.verify) as dataset:
+    with open_dataset(grant, verify=job.data.verify, io=job.data.io) as dataset:
         model = forecast_of(artefact.load(directory, device_of(world)))
         dataset_name = grant.get("identifier") or _identifier(dataset)
         content = {
@@ -62,6 +64,8 @@ def evaluate(
             "horizon": job.data.horizon,
             **_judge(job, dataset, model, facts, (run, world, stop)),
         }
+        content["notes"] += _leaks(grant)
+        content["notes"] += [f"Not read: {one.got}: {one.limit}." for one in denied(grant)]
     headline = None
     if world.is_root:
         run.output.mkdir(exist_ok=True)
@@ -91,7 +95,7 @@ def _judge(
     total = sum(len(chunk.windows) for chunk in work) + len(items)
     dealing = Dealing(world, stop, run.metrics, total)
     linear, unfitted = fit_baselines(dataset, names, data, levels)
-    spreads = {name: channel_spreads(dataset, name) for name in names}
+    spreads = {name: channel_spreads(dataset, name, data) for name in names}
     judge = Judge(dataset, data, levels, wish.coverage, model, spreads, linear)
 
     def forecast(chunk: Chunk) -> Document:
@@ -216,6 +220,12 @@ def _headline(content: Document) -> Document:
         **whole,
         "anomaly_auc": float(np.mean(known)) if known else None,
     }
+
+
+def _leaks(grant: dict[str, Any]) -> list[str]:
+    """Return what the leak watch, run where the dataset lies, found in it."""
+    places = [Path(one["directory"]).parent for one in grant.get("contributions", [])]
+    return leaks.sentences(places[0], grant["version"]) if places else []
 
 
 def _identifier(dataset: Dataset) -> str:

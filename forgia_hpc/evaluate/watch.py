@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forgia_hpc.data.admission import INPUT_ROLES
 from forgia_hpc.data.layout import Mark, Segment, Split
 from forgia_hpc.data.reader import Dataset, SegmentFacts
+from forgia_hpc.data.writing.admission import INPUT_ROLES
 from forgia_hpc.evaluate.anomaly import (
     PcaReference,
     fit_pca,
@@ -37,6 +37,11 @@ def watched(
     dataset: Dataset, names: tuple[str, ...], splits: list[Split], data: Data
 ) -> tuple[list[Watched], list[str]]:
     """Return the segments of these splits that a labelled stretch touches, and what was left out."""
+    if data.rate_hz or data.select or data.normalise != "none":
+        return [], [
+            "No anomaly scores: they are of whole segments as sealed, and the model was given a selection of "
+            "channels, another rate or normalised values."
+        ]
     found: list[Watched] = []
     notes = []
     for name in names:

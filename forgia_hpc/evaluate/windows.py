@@ -9,7 +9,8 @@ import numpy as np
 
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.reader import Dataset
-from forgia_hpc.data.windows import Batch, WindowIndex
+from forgia_hpc.data.reading.normal import moments_of
+from forgia_hpc.data.reading.windows import Batch, WindowIndex
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.evaluate.metrics import Ints
 from forgia_hpc.schema.data import Data
@@ -64,22 +65,18 @@ def chunks(index: WindowIndex, most: int) -> Iterator[Chunk]:
             yield Chunk(contribution, index.split, windows[at : at + CHUNK], at // CHUNK)
 
 
-def channel_spreads(dataset: Dataset, name: str) -> dict[tuple[int, str], float]:
+def channel_spreads(dataset: Dataset, name: str, data: Data) -> dict[tuple[int, str], float]:
     """Return the standard deviation of each channel over the train split, by group and channel name.
 
-    From the sums sealed in the index (Chan, Golub & LeVeque 1983); over all splits where there is no train split.
+    From the sums sealed in the index; in the units of `data`: of normalised values it is 1.
     """
-    index = dataset.source(name).index
-    stats = index.stats.reshape(len(index.shards), len(index.channels))
-    train = [at for at in range(len(index.shards)) if index.split_of(at) is Split.train]
-    stats = stats[train] if train else stats
-    count = np.maximum(stats["n"].sum(axis=0), 1)
-    mean = (stats["n"] * stats["mean"]).sum(axis=0) / count
-    m2 = (stats["m2"] + stats["n"] * (stats["mean"] - mean) ** 2).sum(axis=0)
-    spread = np.sqrt(m2 / count)
+    source = dataset.source(name)
+    spread = moments_of(source).deviation
+    if data.normalise == "channel":
+        spread = (spread > 0).astype(np.float64)
     return {
         (entry.group, entry.channel.name): float(spread[at])
-        for at, entry in enumerate(index.channels)
+        for at, entry in enumerate(source.index.channels)
     }
 
 

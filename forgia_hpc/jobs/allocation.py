@@ -7,6 +7,7 @@ from collections.abc import Mapping
 
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.schema.resources import Resources
+from forgia_hpc.slurm.control import job_facts
 from forgia_hpc.slurm.profile import Cluster
 
 # These bind the shell itself; handed on, they once pinned eight ranks to four cores.
@@ -16,6 +17,36 @@ _OWN = ("SLURM_CPU_BIND", "SLURM_MEM_BIND", "SLURM_GPU_BIND")
 def allocation_of(environ: Mapping[str, str], cluster: Cluster) -> str | None:
     """Return the job whose shell this is; None outside of one, and where the cluster has no Slurm."""
     return environ.get("SLURM_JOB_ID") if cluster.slurm else None
+
+
+def shape_of(environ: Mapping[str, str], cluster: Cluster) -> dict[str, int | str]:
+    """Return the resources of a job that takes the whole allocation.
+
+    Raises:
+        SlurmSilentError, SlurmRefusedError: slurmctld does not say how many GPUs it has.
+    """
+    cpus = cpus_of(environ.get("SLURM_JOB_CPUS_PER_NODE", "")) or [1]
+    each, gpus = min(cpus), _gpus_per_node(environ, cluster, len(cpus))
+    tasks = environ.get("SLURM_NTASKS_PER_NODE", "")
+    told = int(tasks) if tasks.isdecimal() else gpus
+    ranks = min(told or cluster.default_ranks_per_node, each)
+    found: dict[str, int | str] = {
+        "nodes": len(cpus),
+        "ranks_per_node": ranks,
+        "cpus_per_rank": each // ranks,
+    }
+    for name, variable in (("partition", "PARTITION"), ("account", "ACCOUNT"), ("qos", "QOS")):
+        if value := environ.get(f"SLURM_JOB_{variable}"):
+            found[name] = value
+    return {**found, "gpus_per_node": gpus}
+
+
+def _gpus_per_node(environ: Mapping[str, str], cluster: Cluster, nodes: int) -> int:
+    """Return the GPUs of a node; the shell of an salloc on a login node does not know them (seen on 22.05)."""
+    told = environ.get("SLURM_GPUS_ON_NODE", "")
+    if told.isdecimal():
+        return int(told)
+    return job_facts(environ["SLURM_JOB_ID"], cluster.environment()).gpus // nodes
 
 
 def check_allocation(resources: Resources, environ: Mapping[str, str]) -> list[Problem]:

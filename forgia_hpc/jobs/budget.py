@@ -11,6 +11,7 @@ from pathlib import Path
 
 from forgia_hpc.errors import InputError, Problem, SlurmSilentError
 from forgia_hpc.jobs import journal
+from forgia_hpc.jobs.agreement import has_agreed
 from forgia_hpc.jobs.balance import Balance, Evidence, balance, cost
 from forgia_hpc.jobs.holder import myself, user_name
 from forgia_hpc.jobs.holds import Closed, Hold, submitter_gone
@@ -146,10 +147,10 @@ def held_for(
 
 @contextlib.contextmanager
 def held_again(run: RunDir, number: int) -> Iterator[None]:
-    """Hold the price of another submission of a sealed run. That it goes on was agreed to at the first."""
+    """Hold the price of another submission of a run, against the month's share too unless somebody agreed."""
     sealed = read_json(run.job)
     cluster, resources = load_cluster(sealed["cluster"]), Resources(**sealed["resources"])
-    payer = replace(payer_of(resources.account, cluster), agreed=True)
+    payer = replace(payer_of(resources.account, cluster), agreed=has_agreed(run))
     with held_for(run, cluster, resources, payer, number):
         yield
 

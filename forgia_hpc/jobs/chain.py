@@ -9,20 +9,23 @@ from __future__ import annotations
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
 from forgia_hpc.digest import digest_of
 from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.jobs.agreement import note_agreed
+from forgia_hpc.jobs.chain_data import Flags, makings, unordered, upstream
 from forgia_hpc.jobs.chain_file import TAKEN, members_asked, no_member, ordered, parted
+from forgia_hpc.jobs.chain_state import lives, member_runs, members_of
+from forgia_hpc.jobs.held_job import release
 from forgia_hpc.jobs.package import Plan, new_run, seal
 from forgia_hpc.jobs.plan import Wish, make_plan
 from forgia_hpc.jobs.roots import roots
-from forgia_hpc.jobs.standing import State, Status
+from forgia_hpc.jobs.standing import State
 from forgia_hpc.jobs.submit import ask_to_stop, submit_sealed
 from forgia_hpc.jobs.track import status_of
-from forgia_hpc.rundir import FORMAT, RunDir, read_json, write_json
+from forgia_hpc.rundir import FORMAT, RunDir, write_json
 from forgia_hpc.schema.job import Member
 from forgia_hpc.slurm.accounting import Price, price
 from forgia_hpc.slurm.executor import require_slurm
@@ -48,12 +51,13 @@ class ChainPlan:
         return total
 
 
-def make_chain(words: Sequence[str], *, dry: bool = False) -> ChainPlan:
+def make_chain(words: Sequence[str], flags: Flags | None = None) -> ChainPlan:
     """Return the plan of a chain; `NAME:key=value` is a word of one member, the rest goes to all.
 
     Raises:
         InputError: everything that is wrong with any member, and every edge that leads nowhere or round.
     """
+    flags = flags or Flags()
     own, common, shape = parted(words)
     members = members_asked(shape)
     problems = [no_member(name, members) for name in own if name not in members]
@@ -62,21 +66,24 @@ def make_chain(words: Sequence[str], *, dry: bool = False) -> ChainPlan:
         raise InputError(problems)
     plans: dict[str, Plan] = {}
     paths: dict[str, Path] = {}
+    refused: dict[str, Sequence[Problem]] = {}
     for name in order:
         try:
             wish = _wish(members[name], [*common, *own.get(name, [])], paths)
-            plans[name] = make_plan(replace(wish, dry=dry))
+            making = makings(plans, upstream(name, after))
+            plans[name] = make_plan(replace(wish, **vars(flags), making=making))
             paths[name] = plans[name].run.path
         except InputError as error:
+            refused[name] = error.problems
             problems += [replace(one, field=f"{name}: {one.field}") for one in error.problems]
             paths[name] = Path("/nowhere") / name  # its successors are checked all the same
-    problems += _apart(plans)
+    problems += [*_apart(plans), *unordered(plans, refused, after)]
     if problems:
         raise InputError(problems)
     cluster = next(iter(plans.values())).cluster
     run = new_run("chain", roots(cluster)[0])
     told = {name: replace(plan, member_of=(run.name, name)) for name, plan in plans.items()}
-    line = ("forgia", "submit", "chain", *words)
+    line = ("forgia", "submit", "chain", *words, *(("--debug",) if flags.debug else ()))
     return ChainPlan(run=run, cluster=cluster, members=told, after=after, words=line)
 
 
@@ -109,15 +116,19 @@ def _apart(plans: Mapping[str, Plan]) -> list[Problem]:
     return problems
 
 
-def submit_chain(plan: ChainPlan) -> dict[str, dict[str, Any]]:
+def submit_chain(plan: ChainPlan, *, agreed: bool = False) -> dict[str, dict[str, Any]]:
     """Seal every member, then submit them in order; return the facts of each submission.
+
+    agreed: it may go beyond the month's share.
 
     Raises:
         InputError: Slurm or the budget refused one; the members before it are submitted, `resume` sends the rest.
         SlurmSilentError: no clear answer of one.
     """
-    require_slurm()
+    require_slurm(plan.cluster.environment())
     seal_chain(plan)
+    for one in (plan.run, *member_runs(plan.run)):
+        note_agreed(one, agreed=agreed)
     return send_missing(plan.run)
 
 
@@ -161,29 +172,10 @@ def _write(plan: ChainPlan, sealed: dict[str, dict[str, Any]]) -> None:
     plan.run.event("sealed", digest=digest_of(members))
 
 
-def members_of(run: RunDir) -> dict[str, dict[str, Any]]:
-    """Return the members of a chain in their order: run, digest, kind, after."""
-    listed = read_json(run.path / "chain.json")["members"]
-    order = TopologicalSorter({name: one["after"] for name, one in listed.items()}).static_order()
-    return {name: listed[name] for name in order}
-
-
-def member_runs(run: RunDir) -> list[RunDir]:
-    """Return the runs of a chain's members in their order."""
-    return [RunDir(Path(one["run"])) for one in members_of(run).values()]
-
-
-def with_members(runs: Sequence[RunDir]) -> list[RunDir]:
-    """Return the runs, each chain followed by its members."""
-    return [
-        each
-        for run in runs
-        for each in (run, *(member_runs(run) if (run.path / "chain.json").is_file() else ()))
-    ]
-
-
 def send_missing(run: RunDir) -> dict[str, dict[str, Any]]:
     """Submit every member that neither has completed nor is queued or running, behind its predecessors.
+
+    A member that Slurm holds is released.
 
     Raises:
         InputError: nothing is missing, or Slurm or the budget refuses one.
@@ -191,19 +183,20 @@ def send_missing(run: RunDir) -> dict[str, dict[str, Any]]:
     """
     members = members_of(run)
     states = dict(zip(members, status_of(member_runs(run)), strict=True))
-    jobs = {name: one.job_id for name, one in states.items() if _lives(one)}
+    jobs = {name: one.job_id for name, one in states.items() if lives(one)}
     missing = [
-        n for n, one in states.items() if not _lives(one) and one.state is not State.completed
+        n for n, one in states.items() if not lives(one) and one.state is not State.completed
     ]
     if doubtful := [name for name in members if states[name].state is State.unknown]:
         limit = f"of {', '.join(doubtful)} the state is not known: {states[doubtful[0]].why}"
         raise InputError(
             Problem(field="RUN", got=run.name, limit=limit, fix=f"forgia status {run.name}")
         )
-    if not missing:
+    held = [one for one in states.values() if one.state is State.held]
+    if not missing and not held:
         limit = "its members have completed, or are queued or running"
         raise InputError(Problem(field="RUN", got=run.name, limit=limit, fix="nothing to resume"))
-    sent: dict[str, dict[str, Any]] = {}
+    sent = {name: release(one.run, one.job_id) for name, one in states.items() if one in held}
     for name in missing:
         edges = [jobs[one] for one in members[name]["after"] if one in jobs]
         after = f"afterok:{':'.join(edges)}" if edges else None
@@ -212,42 +205,8 @@ def send_missing(run: RunDir) -> dict[str, dict[str, Any]]:
     return sent
 
 
-def _lives(status: Status) -> bool:
-    return status.state in (State.pending, State.running)
-
-
 def cancel_chain(run: RunDir) -> None:
     """Cancel the members that are queued or running, the last first: no edge is met by a cancel."""
     for one in reversed(status_of(member_runs(run))):
-        if _lives(one):
+        if lives(one):
             ask_to_stop(one.run)
-
-
-def chain_status(run: RunDir) -> Status:
-    """Return a chain as one line of `forgia status`: each member's word."""
-    record, members = read_json(run.job), members_of(run)
-    states = dict(zip(members, status_of(member_runs(run)), strict=True))
-    order = (State.unknown, State.running, State.pending)
-    words = [one.state for one in states.values()]
-    live = next((state for state in order if state in words), None)
-    bad = next((s for s in words if s not in (*order, State.completed, State.sealed)), None)
-    left = State.sealed if State.sealed in words else State.completed
-    return Status(
-        run=run,
-        kind="chain",
-        cluster=record["cluster"],
-        job_id="",
-        state=live or bad or left,
-        why=", ".join(f"{name} {_told(name, members, states)}" for name in states),
-        step=words.count(State.completed),
-        steps=len(words),
-    )
-
-
-def _told(name: str, members: Mapping[str, Mapping[str, Any]], states: Mapping[str, Status]) -> str:
-    """Return a member's state; of one that Slurm dropped before it ran, because of whom."""
-    state = states[name].state
-    if state is not State.cancelled or states[name].run.events("batch_started"):
-        return state.value
-    bad = [one for one in members[name]["after"] if states[one].state is not State.completed]
-    return f"never ran ({', '.join(bad)} did not complete)" if bad else state.value

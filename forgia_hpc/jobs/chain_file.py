@@ -55,7 +55,7 @@ def _of_file(path: Path) -> dict[str, Member]:
     try:
         content = yaml.safe_load(path.read_text(encoding="utf-8")) or {}
     except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-        limit = f"readable YAML is needed ({' '.join(str(error).split())})"
+        limit = f"readable YAML is needed ({_fault(error)})"
         raise InputError(Problem(field="chain", got=str(path), limit=limit)) from error
     listed = content.get("members", content) if isinstance(content, dict) else None
     if not isinstance(listed, dict) or not listed:
@@ -73,6 +73,14 @@ def _of_file(path: Path) -> dict[str, Member]:
     return members
 
 
+def _fault(error: Exception) -> str:
+    """Return what is wrong without the lines themselves, which may hold what is not to be told."""
+    mark = getattr(error, "problem_mark", None)
+    if mark is None:
+        return " ".join(str(error).split())
+    return f"line {mark.line + 1}: {getattr(error, 'problem', None) or 'it cannot be read'}"
+
+
 def _shape_problem(name: str, one: object, path: Path) -> Problem | None:
     """Return what keeps an entry of a chain file from being a member."""
     keys = ("kind", "overrides", "argv", "after")
@@ -87,10 +95,17 @@ def _shape_problem(name: str, one: object, path: Path) -> Problem | None:
     elif any(not _texts(one.get(key, [])) for key in keys[1:]):
         limit = "overrides, argv and after are lists of texts"
     return (
-        Problem(field=f"chain.{name}", got=str(one), limit=limit, where=str(path))
+        Problem(field=f"chain.{name}", got=_outline(one), limit=limit, where=str(path))
         if limit
         else None
     )
+
+
+def _outline(one: object) -> str:
+    """Return an entry of a chain file without the values that may be secret."""
+    if not isinstance(one, dict):
+        return type(one).__name__
+    return ", ".join(f"{key}: {one[key]}" if key == "kind" else str(key) for key in one)
 
 
 def _texts(value: object) -> bool:

@@ -11,6 +11,7 @@ from typing import Any
 import yaml
 
 from forgia_hpc.errors import SealBrokenError
+from forgia_hpc.jobs.commit import sealed_commit, source_line
 from forgia_hpc.rundir import RunDir, read_json
 
 SECTIONS = ("config", "start", "cluster", "data", "code", "environment")
@@ -34,7 +35,13 @@ def differences(left: RunDir, right: RunDir) -> list[Difference]:
         SealBrokenError: a run whose seal can't be read.
     """
     ours, theirs = _facts(left), _facts(right)
-    return [one for name in SECTIONS for one in _of_section(name, ours[name], theirs[name])]
+    found = [one for name in SECTIONS for one in _of_section(name, ours[name], theirs[name])]
+    commits = [source_line(sealed_commit(run)) for run in (left, right)]
+    # only beside code that differs: the same files are the same job, of whatever commit
+    if commits[0] != commits[1] and any(one.section == "code" for one in found):
+        named = Difference("code", "source (git)", commits[0] or None, commits[1] or None)
+        found.insert(next(i for i, one in enumerate(found) if one.section == "code"), named)
+    return found
 
 
 def code_diff(left: RunDir, right: RunDir, place: str) -> Iterator[str]:

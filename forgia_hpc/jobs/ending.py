@@ -6,27 +6,13 @@ cgroups is FAILED, and COMPLETED says nothing of the result.
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import Enum
-from typing import Any
 
 from forgia_hpc.errors import ExitCode
-from forgia_hpc.rundir import Event, RunDir
+from forgia_hpc.jobs.record import Record, memory_line, named_nodes, used_up, why_cancelled
+from forgia_hpc.jobs.standing import State
 from forgia_hpc.slurm.state import SlurmState
-
-LOGS = ("batch.err", "launcher.log")
-_TAIL = 2**16  # bytes
-# Slurm's own lines only: a rank's "CUDA out of memory" is another memory
-_MEMORY = re.compile(
-    r"^(?:slurmstepd|srun).*(?:xceeded (?:job )?memory limit|oom[-_ ]?kill|Out [Oo]f [Mm]emory)"
-)
-_CANCELLED = re.compile(
-    r"^slurmstepd.*\*\*\* (?:JOB|STEP) .* CANCELLED AT \S+(?: DUE TO (?P<why>[A-Z ]+))?"
-)
-_BUDGET = re.compile(r"^slurmstepd.*REASON: Job is at or exceeds (?P<what>.*minutes of \d+)")
-_NODE = re.compile(r"^srun: error: Node failure on (?P<node>\S+)")
 
 
 class Word(Enum):
@@ -46,6 +32,16 @@ class Word(Enum):
     no_result = "no_result"
 
 
+_STATES = {
+    Word.completed: State.completed,
+    Word.stopped: State.stopped,
+    Word.preempted: State.preempted,
+    Word.cancelled: State.cancelled,
+    Word.timeout: State.timeout,
+    Word.over_budget: State.over_budget,
+    Word.node_failed: State.node_failed,
+    Word.out_of_memory: State.out_of_memory,
+}  # the rest is failed
 _RESUMABLE = {
     Word.preempted,
     Word.cancelled,
@@ -54,20 +50,6 @@ _RESUMABLE = {
     Word.node_failed,
     Word.killed,
 }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Record:
-    """What the newest attempt left: its last word, its ranks' words, and telling lines of its logs."""
-
-    begun: bool = False  # there was an attempt
-    code: int | None = None  # of batch_ended; None: it left no last word
-    why: str = ""
-    cause: str = ""  # walltime | preemption | asked, where it stopped
-    result: bool = False
-    saved: bool = False  # its ranks stopped together, everything saved
-    cancel_asked: bool = False
-    lines: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -79,6 +61,11 @@ class Ending:
     evidence: tuple[str, ...] = ()
     saved: bool = False
     can_go_on: bool = False
+
+    @property
+    def state(self) -> State:
+        """The state of a run that ended so."""
+        return State.stopped if self.saved else _STATES.get(self.word, State.failed)
 
 
 def ending(record: Record, job: SlurmState) -> Ending:
@@ -92,11 +79,11 @@ def ending(record: Record, job: SlurmState) -> Ending:
     found = None if refused else _by_force(record, job)
     if found is None and not saved:
         return _by_itself(record, job, said)
-    word, why = found or (Word.stopped, record.why or "its ranks stopped and said so")
+    word, why = found or (Word.stopped, record.why or "its ranks stopped, and said so")
     if word is Word.timeout and saved:
         word, why = Word.stopped, f"stopped for the walltime ({_spoken(job)})"
     if found and saved:
-        why += "; it stopped when asked to"
+        why += "; its program ended when asked to" if record.program else "; everything was saved"
     goes_on = saved or (record.begun and word in _RESUMABLE)
     return Ending(word, why, said, saved, goes_on)
 
@@ -113,23 +100,33 @@ def _by_itself(record: Record, job: SlurmState, said: tuple[str, ...]) -> Ending
 
 def _by_force(record: Record, job: SlurmState) -> tuple[Word, str] | None:
     """Return who ended it from outside, or None."""
-    if job.state == "OUT_OF_MEMORY" or _first(_MEMORY, record.lines):
+    if job.state == "OUT_OF_MEMORY" or memory_line(record.lines):
         return Word.out_of_memory, _words("it needed more memory than resources.mem_gb", record)
-    if job.state in ("NODE_FAIL", "BOOT_FAIL") or _why(record) == "NODE FAILURE":
-        node = next((m["node"] for line in record.lines if (m := _NODE.search(line))), job.nodes)
+    if job.state in ("NODE_FAIL", "BOOT_FAIL") or why_cancelled(record.lines) == "NODE FAILURE":
+        node = next(iter(named_nodes(record.lines)), job.nodes)
         return Word.node_failed, f"a node failed ({node or 'Slurm does not say which'})"
     if job.state in ("TIMEOUT", "DEADLINE"):
         return _timed_out(record, job)
-    if job.state == "PREEMPTED" or _why(record) == "PREEMPTION":
+    if job.state == "PREEMPTED" or why_cancelled(record.lines) == "PREEMPTION":
         return Word.preempted, "a job of higher priority took its nodes"
     if job.state == "CANCELLED" or record.cancel_asked:
-        return Word.cancelled, "forgia cancel" if record.cancel_asked else f"Slurm: {_spoken(job)}"
+        return Word.cancelled, _who_cancelled(record, job)
     return None
+
+
+def _who_cancelled(record: Record, job: SlurmState) -> str:
+    if record.cancel_asked:
+        return "forgia cancel"
+    return (
+        f"scancel ({_spoken(job)})"
+        if record.begun
+        else f"scancel, before it began ({_spoken(job)})"
+    )
 
 
 def _timed_out(record: Record, job: SlurmState) -> tuple[Word, str]:
     """Tell the walltime from a budget that ran out: Slurm calls both TIMEOUT, with exit code 0:0."""
-    told = next((m["what"] for line in record.lines if (m := _BUDGET.search(line))), "")
+    told = used_up(record.lines)
     if job.elapsed_s is None or job.limit_s is None or job.state == "DEADLINE":
         early = ""
     else:
@@ -149,14 +146,8 @@ def _completed(record: Record, said: tuple[str, ...]) -> Ending:
 
 
 def _words(sentence: str, record: Record) -> str:
-    line = _first(_MEMORY, record.lines)
+    line = memory_line(record.lines)
     return f"{sentence} ({line.strip()})" if line else sentence
-
-
-def _why(record: Record) -> str:
-    """Return what slurmstepd gave as its reason, PREEMPTION or NODE FAILURE; nothing for a plain cancel."""
-    found = [m["why"] or "" for line in record.lines if (m := _CANCELLED.search(line))]
-    return found[-1].strip() if found else ""
 
 
 def _evidence(record: Record, slurm: str) -> tuple[str, ...]:
@@ -166,58 +157,6 @@ def _evidence(record: Record, slurm: str) -> tuple[str, ...]:
 
 
 def _spoken(job: SlurmState) -> str:
-    return f"{job.state} {job.exit_code}:{job.signal}" + (
+    return f"{job.state} {job.exit_code or 0}:{job.signal or 0}" + (
         f" {job.reason}" if job.reason not in ("", "None") else ""
     )
-
-
-def _first(pattern: re.Pattern[str], lines: Iterable[str]) -> str:
-    return next((line for line in lines if pattern.search(line)), "")
-
-
-def read_record(run: RunDir) -> Record:
-    """Read what the newest attempt of a run left."""
-    attempt = _newest_attempt(run.events())
-    started = next((e.facts for e in attempt if e.what == "batch_started"), {})
-    ended = next((e.facts for e in reversed(attempt) if e.what == "batch_ended"), {})
-    words = {event.what for event in attempt}
-    refused = next((e.facts for e in attempt if e.what == "not_resubmitted"), None)
-    why = (
-        f"stopped ({ended.get('cause')}); it was not resubmitted: {refused['why']}"
-        if refused
-        else ""
-    )
-    return Record(
-        begun=bool(attempt),
-        code=ended.get("exit_code"),
-        why=why or ended.get("why") or "",
-        cause=ended.get("cause") or "",
-        result=run.result.exists(),
-        saved="rank_stopped" in words and "rank_failed" not in words,
-        cancel_asked="cancel_asked" in words,
-        lines=_telling_lines(run, started.get("logs") or {}),
-    )
-
-
-def _newest_attempt(events: list[Event]) -> list[Event]:
-    begun = [place for place, event in enumerate(events) if event.what == "batch_started"]
-    return events[begun[-1] :] if begun else []
-
-
-def _telling_lines(run: RunDir, begun: Mapping[str, Any]) -> tuple[str, ...]:
-    """Return the lines in which Slurm says why it ended something, from where the attempt began to write."""
-    found: list[str] = []
-    for name in LOGS:
-        path = run.logs / name
-        if not path.exists():
-            continue
-        with path.open("rb") as opened:
-            begin = max(int(begun.get(name, 0)), path.stat().st_size - _TAIL)
-            opened.seek(begin)
-            lines = opened.read().decode(errors="replace").splitlines()
-        found += [
-            line
-            for line in lines
-            if any(p.search(line) for p in (_MEMORY, _CANCELLED, _BUDGET, _NODE))
-        ]
-    return tuple(dict.fromkeys(found[-20:]))

@@ -38,6 +38,7 @@ class Fed:
     sent: list[dict[str, Any]] = field(default_factory=list)  # the facts of each submission
     left: int = 0  # points that wait for room
     why: str = ""  # what keeps them
+    released: list[dict[str, Any]] = field(default_factory=list)  # jobs that Slurm held
     refused: bool = False  # not for want of room: waiting will not help
 
 

@@ -62,12 +62,15 @@ def refuse_hopeless(verdict: Verdict | None, *, force: bool = False) -> None:
     )
 
 
-def foresee_all(plans: Mapping[str, Plan], *, fed: bool = False) -> dict[str, Verdict]:
+def foresee_all(
+    plans: Mapping[str, Plan], *, fed: bool = False, force: bool = False
+) -> dict[str, Verdict]:
     """Return the verdict on each of many plans, asked once for the same request; none without Slurm.
 
     Args:
         plans: by the name that they have in a refusal; one without a name is the whole.
         fed: they are sent bit by bit, so that a used-up limit of queued jobs is a wait.
+        force: what would wait for ever is let through.
 
     Raises:
         InputError: what Slurm would refuse or never start, of all of them.
@@ -83,7 +86,7 @@ def foresee_all(plans: Mapping[str, Plan], *, fed: bool = False) -> dict[str, Ve
             told = foresee(plan)
             known[asked[name]] = _fed(told) if fed else told
         try:
-            refuse_hopeless(known.get(asked[name]))
+            refuse_hopeless(known.get(asked[name]), force=force)
         except InputError as error:
             problems += [_named(name, one) for one in error.problems]
     if problems:

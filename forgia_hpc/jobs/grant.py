@@ -18,7 +18,8 @@ from forgia_hpc.rundir import write_text
 from forgia_hpc.slurm.profile import Cluster
 
 FORMAT = "forgia.grant_of_account/1"
-_SHARES = "shares above 0 that sum to at most 1"
+_SHARES = "users by name, and shares above 0 that sum to at most 1"
+_USER = re.compile(r"[\w.@+-]+")
 _SALDO = re.compile(
     r"(?P<account>\S+)\s+(?P<start>\d{8})\s+(?P<end>\d{8})\s+(?P<total>[\d.]+)\s+(?P<local>[\d.]+)"
     r"\s+(?P<consumed>[\d.]+)\s+[\d.]+\s+(?P<month_total>[\d.]+)\s+(?P<month_consumed>[\d.]+)\s*"
@@ -113,7 +114,7 @@ def make_grant(content: Mapping[str, Any], where: str = "") -> Grant:
         problems.append(_problem("total", content["total"], "more than 0 is needed", where))
     if not problems and content["from"] > content["to"]:
         problems.append(_problem("from", content["from"], "a day before `to` is needed", where))
-    if not isinstance(members, dict) or not _are_shares(list(members.values())):
+    if not isinstance(members, dict) or not _are_members(members):
         problems.append(_problem("members", members, _SHARES, where))
     if problems:
         raise InputError(problems)
@@ -164,7 +165,7 @@ def with_members(grant: Grant, shares: Mapping[str, float]) -> Grant:
     Raises:
         InputError: shares that are none.
     """
-    if not _are_shares(list(shares.values())):
+    if not _are_members(shares):
         raise InputError(_problem("--member", dict(shares), _SHARES, "the command line"))
     return replace(grant, members=dict(shares))
 
@@ -205,6 +206,12 @@ def parse_saldo(text: str) -> list[Statement]:
 
 def _day(text: str) -> datetime.date:
     return datetime.date(int(text[:4]), int(text[4:6]), int(text[6:]))
+
+
+def _are_members(members: Mapping[Any, object]) -> bool:
+    """Whether each name could be a user's, and the shares are some."""
+    named = all(_USER.fullmatch(str(name)) for name in members)
+    return named and _are_shares(list(members.values()))
 
 
 def _are_shares(shares: Sequence[object]) -> bool:

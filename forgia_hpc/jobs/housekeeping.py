@@ -16,7 +16,8 @@ from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.jobs.standing import State, Status
 from forgia_hpc.rundir import RunDir, read_json
 from forgia_hpc.runtime.checkpoint import problems_of, steps_in
-from forgia_hpc.slurm.profile import Area, Cluster
+from forgia_hpc.slurm.profile import Cluster
+from forgia_hpc.slurm.site import Area
 
 DAY_S = 86_400
 UNFINISHED = frozenset({State.stopped, State.timeout, State.failed, State.vanished})

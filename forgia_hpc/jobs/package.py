@@ -8,7 +8,7 @@ import shutil
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import yaml
 
@@ -19,6 +19,8 @@ from forgia_hpc.config.defaults import user_defaults
 from forgia_hpc.digest import digest_of, sha256_file, sha256_text
 from forgia_hpc.errors import Problem
 from forgia_hpc.jobs.code import code_sources, copy_code, gather_code
+from forgia_hpc.jobs.commit import commit_of
+from forgia_hpc.jobs.sealable import Sealable
 from forgia_hpc.rundir import FORMAT, RunDir, json_text, new_name, write_json, write_text
 from forgia_hpc.runtime.container import Container
 from forgia_hpc.schema.job import Job, Launch
@@ -29,42 +31,6 @@ from forgia_hpc.stopwatch import lap
 
 _DUMPER = getattr(yaml, "CSafeDumper", yaml.SafeDumper)  # ten times as quick
 DIGEST = "0" * 64  # stands in the script for the job digest, which is taken over the script too
-
-
-class Sealable(Protocol):
-    """What can be sealed into a run directory: a job, or a sweep of many."""
-
-    @property
-    def run(self) -> RunDir:
-        """The run directory to be."""
-
-    @property
-    def cluster(self) -> Cluster:
-        """Where it is to run."""
-
-    @property
-    def container(self) -> Container | None:
-        """The image that the ranks run in."""
-
-    @property
-    def words(self) -> tuple[str, ...]:
-        """The command line that asks for this again."""
-
-    @property
-    def sources(self) -> dict[str, Path]:
-        """What is copied, by its place under code/."""
-
-    def texts(self) -> dict[str, str]:
-        """Return the text files of the seal by their place."""
-
-    def scripts(self, digest: str) -> dict[str, str]:
-        """Return the batch scripts by their place, in the order of their names."""
-
-    def start(self) -> dict[str, Any]:
-        """Return what the batch step needs to start the ranks."""
-
-    def record(self) -> dict[str, Any]:
-        """Return what belongs to this one run: it is in no digest."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -225,7 +191,9 @@ def _fill(plan: Sealable, work: RunDir) -> Sealed:
     for place, content in {**texts, **scripts}.items():
         (work.path / place).parent.mkdir(exist_ok=True)
         write_text(work.path / place, content)
-    manifest = {"format": FORMAT, "digest": digest, **made_of, "left_out": left_out}
+    commit = commit_of(plan.sources["source"]) if "source" in plan.sources else {}
+    source = {"source": commit} if commit else {}
+    manifest = {"format": FORMAT, "digest": digest, **made_of, "left_out": left_out, **source}
     write_json(work.manifest, manifest)
     write_json(work.job, plan.record())
     text = next(iter(scripts.values()), "")

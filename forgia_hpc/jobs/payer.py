@@ -36,6 +36,7 @@ class Payer:
     account: Account | None = None
     why: str = ""  # nothing is checked
     agreed: bool = False  # to go beyond the month's or the own share
+    warnings: tuple[Problem, ...] = ()  # what the balance means for the job
 
 
 def ledger_root() -> Path | None:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,20 +19,17 @@ from forgia_hpc.config.check import (
     warn,
 )
 from forgia_hpc.config.compose import compose_job
-from forgia_hpc.data.card import load_card
+from forgia_hpc.data.access.granted import asked_of, granted_inputs, half_copied, left_out
+from forgia_hpc.data.access.granting import DeniedError
 from forgia_hpc.data.ingest.load import prepare_inputs
-from forgia_hpc.data.manifest import find_altered, find_faults, flatten, load_manifest
-from forgia_hpc.data.policy import make_grant
 from forgia_hpc.digest import sha256_file
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.jobs.allocation import allocation_of, check_allocation
 from forgia_hpc.jobs.container import container_of
-from forgia_hpc.jobs.find import find_run
+from forgia_hpc.jobs.edge import dependency
 from forgia_hpc.jobs.kinds import complete_kind
 from forgia_hpc.jobs.package import Plan, new_run
 from forgia_hpc.jobs.roots import roots
-from forgia_hpc.jobs.submission import submitted
-from forgia_hpc.rundir import read_json
 from forgia_hpc.runtime.container import Container
 from forgia_hpc.schema.job import EvaluateJob, Job, Kind, PrepareJob, TrainJob
 from forgia_hpc.schema.resources import Resources, parse_walltime
@@ -53,7 +50,9 @@ class Wish:
     debug: bool = False
     force: bool = False  # submit what wastes what it pays for, or would pend for ever
     coming: frozenset[str] = frozenset()  # runs of a chain that this one will find when it starts
+    making: Mapping[str, Path] = field(default_factory=dict)  # datasets that such a run makes
     dry: bool = False  # what is missing on a machine that is not the cluster is only told
+    place: str | None = None  # the country of the cluster, which policies ask for
 
     @property
     def words(self) -> tuple[str, ...]:
@@ -74,7 +73,7 @@ def make_plan(wish: Wish) -> Plan:
     cluster = load_cluster(job.cluster)
     runs, data = roots(cluster)
     if wish.debug:
-        job.resources = _debug(job, cluster)
+        job.resources = in_debug(job.resources, cluster)
     choice = chosen(job.resources, cluster)
     found = check_job(job, cluster, wish, (runs, data))
     allocation = allocation_of(os.environ, cluster) if wish.verb == "run" else None
@@ -90,10 +89,10 @@ def make_plan(wish: Wish) -> Plan:
         launch=launch,
         container=found.container,
         allocation=allocation,
-        dependency=_dependency(wish, cluster, runs),
+        dependency=dependency(wish.after, cluster, runs) if wish.after else None,
         words=wish.words,
         chosen=choice,
-        warnings=tuple(warn(job, cluster, (runs, data))),
+        warnings=(*warn(job, cluster, (runs, data)), *left_out(found.inputs.get("grant", {}))),
         unchecked=tuple(f"{one.field} {one.got}: {one.limit}" for one in found.missing),
     )
 
@@ -140,7 +139,7 @@ def check_job(
     problems += check_here(job, cluster, both) if is_here(cluster) else []
     if known is not None:
         return replace(known, problems=problems)
-    inputs, missing = _inputs(job, both[1], problems)
+    inputs, missing = _inputs(job, both[1], replace(wish, place=cluster.country), problems)
     container, absent = _container(job, cluster, both)
     return Checked(
         inputs=inputs, container=container, problems=problems, missing=[*missing, *absent]
@@ -171,71 +170,62 @@ def _composed(wish: Wish) -> Job:
         raise InputError(problems) from error
 
 
-def _inputs(job: Job, data: Path, problems: list[Problem]) -> tuple[dict[str, Any], list[Problem]]:
+def _inputs(
+    job: Job, data: Path, wish: Wish, problems: list[Problem]
+) -> tuple[dict[str, Any], list[Problem]]:
     """Return the sealed inputs of dataset and model, and what is wrong with them."""
     inputs: dict[str, Any] = {}
     missing: list[Problem] = []
     for gather in (_data_inputs, _model_inputs, _prepare_inputs):
         try:
-            inputs |= gather(job, data, problems)
+            inputs |= gather(job, data, wish, problems)
+        except DeniedError as error:
+            problems += error.problems
         except InputError as error:
             missing += error.problems
         except SealBrokenError as error:
-            problems += [_half_copied(job, line) for line in str(error).splitlines()]
+            problems += [half_copied(_dataset(job), line) for line in str(error).splitlines()]
     return inputs, missing
 
 
-def _debug(job: Job, cluster: Cluster) -> Resources:
-    """Return the resources in the cluster's debug QOS, cut to its walltime."""
-    found = next((q for q in cluster.qos if q.debug), None)
+def in_debug(resources: Resources, cluster: Cluster) -> Resources:
+    """Return the resources in the cluster's debug QOS, cut to its walltime.
+
+    Raises:
+        InputError: the cluster has none.
+    """
+    found = next((q for q in cluster.qos if q.debug and not q.gone), None)
     if found is None:
-        return job.resources
-    walltime = job.resources.walltime
+        limit, where = "it has no debug QOS", f"slurm/clusters/{cluster.name}.yaml"
+        fix = "leave --debug out"
+        raise InputError(
+            Problem(field="--debug", got=cluster.name, limit=limit, where=where, fix=fix)
+        )
+    walltime = resources.walltime
     longest = parse_walltime(found.max_time or "") or 0
-    if found.max_time and (walltime is None or job.resources.walltime_seconds > longest):
+    if found.max_time and (walltime is None or resources.walltime_seconds > longest):
         walltime = found.max_time
-    return dataclasses.replace(job.resources, qos=found.name, walltime=walltime)
+    return dataclasses.replace(resources, qos=found.name, walltime=walltime)
 
 
-def _data_inputs(job: Job, root: Path, problems: list[Problem]) -> dict[str, Any]:
+def _data_inputs(job: Job, root: Path, wish: Wish, _problems: Any) -> dict[str, Any]:
     """Return the sealed inputs of a job that reads a dataset."""
     if not isinstance(job, TrainJob | EvaluateJob):
         return {}
     directory = root / job.data.dataset
-    manifest = load_manifest(directory)
-    faults = [
-        fault
-        for one in {one.name: one for one in (manifest, *flatten([manifest]))}.values()
-        # index and card are small, and a card holds the policy: no job is sealed over an edited one
-        for fault in (*find_faults(one, one.directory), *find_altered(one.files, one.directory))
-    ]
-    if faults:
-        raise InputError([_half_copied(job, fault) for fault in faults])
-    grant = make_grant(
-        manifest, job.data, purpose=job.kind.value, walltime_s=job.resources.walltime_seconds
-    )
-    chosen = {entry["contribution"] for entry in grant["contributions"]}
-    members = {one.name: one.content for one in flatten([manifest]) if one.name in chosen}
-    return {
-        "manifest": {"dataset": manifest.content, "contributions": members},
-        "grant": {**grant, "identifier": manifest.identifier},
-        "card": load_card(directory).as_dict(),
-    }
+    if maker := wish.making.get(
+        job.data.dataset
+    ):  # nothing to grant yet: the door does (node/admission.py)
+        awaited = {"dataset": job.data.dataset, "directory": str(directory), "maker": str(maker)}
+        return {"awaited": {"format": "forgia.awaited/1", **awaited, "place": wish.place}}
+    return granted_inputs(directory, job.data, asked_of(job, wish.place))
 
 
-def _half_copied(job: Job, fault: str) -> Problem:
-    dataset = job.data.dataset if isinstance(job, TrainJob | EvaluateJob) else job.kind.value
-    path, _, what = fault.partition(": ")
-    return Problem(
-        field="data.dataset",
-        got=dataset,
-        limit=what,
-        where=path,
-        fix="copy it again, or forgia data check",
-    )
+def _dataset(job: Job) -> str:
+    return job.data.dataset if isinstance(job, TrainJob | EvaluateJob) else job.kind.value
 
 
-def _model_inputs(job: Job, _root: Path, problems: list[Problem]) -> dict[str, Any]:
+def _model_inputs(job: Job, _root: Path, _wish: Wish, problems: list[Problem]) -> dict[str, Any]:
     """Return the digests of the model that an evaluate job judges."""
     if not isinstance(job, EvaluateJob) or any(p.field == "evaluate.run" for p in problems):
         return {}
@@ -246,28 +236,8 @@ def _model_inputs(job: Job, _root: Path, problems: list[Problem]) -> dict[str, A
     return {"model": {"directory": str(folder), "files": files}}
 
 
-def _prepare_inputs(job: Job, root: Path, problems: list[Problem]) -> dict[str, Any]:
+def _prepare_inputs(job: Job, root: Path, _wish: Wish, problems: list[Problem]) -> dict[str, Any]:
     """Return the cards and recipes that a prepare job takes along."""
     if not isinstance(job, PrepareJob) or any("prepare" in problem.field for problem in problems):
         return {}
     return {"prepare": prepare_inputs(job.prepare.contributions, root)}
-
-
-def _dependency(wish: Wish, cluster: Cluster, runs: Path) -> str | None:
-    """Return Slurm's dependency on another run; a run that has ended needs none.
-
-    Raises:
-        InputError: that run can't be waited for.
-    """
-    if wish.after is None:
-        return None
-    before = find_run(wish.after, runs)
-    if before.result.exists():
-        return None
-    told, sealed = submitted(before), read_json(before.job)
-    if cluster.slurm and sealed["cluster"] == cluster.name and told.get("job_id"):
-        return f"afterok:{told['job_id']}"
-    limit = "it has not completed, and Slurm can't wait for it"
-    raise InputError(
-        Problem(field="--after", got=before.name, limit=limit, fix=f"forgia wait {before.name}")
-    )

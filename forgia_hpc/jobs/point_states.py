@@ -5,31 +5,24 @@ from __future__ import annotations
 import os
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from forgia_hpc.claims import Claim, claims
 from forgia_hpc.errors import ExitCode
 from forgia_hpc.jobs import journal
+from forgia_hpc.jobs.ending import ending
+from forgia_hpc.jobs.history import history
+from forgia_hpc.jobs.record import Record, read_record
 from forgia_hpc.jobs.standing import State, last_word
 from forgia_hpc.jobs.submission import alive, is_ours, sealed_record, submitted
 from forgia_hpc.rundir import RunDir, read_json
 from forgia_hpc.slurm.arrays import task_states
 from forgia_hpc.slurm.control import clear_hold
+from forgia_hpc.slurm.reasons import in_words, is_held
 from forgia_hpc.slurm.state import GOING, WAITING, SlurmState
 from forgia_hpc.sweepdir import SweepDir, completed
 
 WOKEN = 20  # tasks that one look lets start; each costs two questions
-_ENDINGS = {
-    "CANCELLED": State.cancelled,
-    "TIMEOUT": State.timeout,
-    "DEADLINE": State.timeout,
-    "PREEMPTED": State.preempted,
-    "NODE_FAIL": State.node_failed,
-    "BOOT_FAIL": State.node_failed,
-    "OUT_OF_MEMORY": State.out_of_memory,
-}
-
-
 Tasks = Mapping[tuple[str, int], SlurmState]
 
 
@@ -112,24 +105,31 @@ class _Array:
         task = f"{job}_{position}"
         told = self._tasks.get((job, position))
         if told and told.state in WAITING | GOING:
-            live = State.pending if told.state in WAITING else State.running
-            why = told.nodes if live is State.running else told.reason.replace("None", "")
-            return PointStatus(index=index, state=live, why=why, job=task)
+            if told.state in GOING:
+                return PointStatus(index=index, state=State.running, why=told.nodes, job=task)
+            return PointStatus(
+                index=index, state=_waiting(told), why=in_words(told.reason), job=task
+            )
         state, why = _ending(self._sweep.point(index), told)
         return PointStatus(index=index, state=state, why=why, job=task)
 
 
+def _waiting(told: SlurmState) -> State:
+    return State.held if is_held(told.reason) else State.pending
+
+
 def _ending(run: RunDir, told: SlurmState | None) -> tuple[State, str]:
-    """Say how a point ended that has left no result: its own last word first, then Slurm's."""
+    """Say how a point ended that has left no result: by its record, its logs and Slurm, as any run's."""
+    if told is not None:
+        found = ending(read_record(run) if run.job.is_file() else Record(), told)
+        words = (found.why, *(sentence for sentence, _ in history(run)))
+        return found.state, "; ".join(filter(None, words))
     word = last_word(run)
     if word is not None:
         stopped = word.facts["exit_code"] == ExitCode.STOPPED
         why = str(word.facts.get("why") or f"exit code {word.facts['exit_code']}")
         return (State.stopped if stopped else State.failed), why
-    if told is None:
-        return State.vanished, "Slurm no longer knows its job, and it left no last word"
-    words = f"Slurm: {told.state} {told.exit_code or 0}:{told.signal or 0}"
-    return _ENDINGS.get(told.state, State.failed), words
+    return State.vanished, "Slurm no longer knows its job, and it left no last word"
 
 
 class _Packed:
@@ -139,7 +139,7 @@ class _Packed:
         self._sweep, record = sweep, sealed_record(sweep)
         self._claims = claims(sweep)
         self._live: frozenset[str] = frozenset()
-        self._waits = False
+        self._waits: SlurmState | None = None
         if not record["slurm"]:
             self._process = bool(submitted(sweep)) and alive(submitted(sweep))
             return
@@ -150,9 +150,11 @@ class _Packed:
         jobs = [entry.job_id for entry in journal.entries(sweep) if entry.job_id]
         found = task_states(jobs, record["slurm_environment"])
         wake(found, record["slurm_environment"])
-        ours = {key: one.state for key, one in found.items() if is_ours(one.name, sweep)}
-        self._live = frozenset(f"{j}_{i}" for (j, i), state in ours.items() if state in GOING)
-        self._waits = any(state in WAITING for state in ours.values())
+        ours = {f"{j}_{i}": one for (j, i), one in found.items() if is_ours(one.name, sweep)}
+        self._live = frozenset(task for task, one in ours.items() if one.state in GOING)
+        waiting = [replace(one, job_id=t) for t, one in ours.items() if one.state in WAITING]
+        # one that starts by itself before one that is held
+        self._waits = min(waiting, key=lambda one: is_held(one.reason), default=None)
 
     def __call__(self, index: int) -> PointStatus:
         """Return where a point stands that has left no result."""
@@ -161,6 +163,9 @@ class _Packed:
         if newest and newest.ended is None and self._holds(newest):
             return PointStatus(index=index, state=State.running, job=newest.holder.job)
         if newest is None or not self._spent(newest):
+            if self._waits and not self._live and is_held(self._waits.reason):
+                why, job = in_words(self._waits.reason), self._waits.job_id
+                return PointStatus(index=index, state=State.held, why=why, job=job)
             if self._process or self._live or self._waits:
                 return PointStatus(index=index, state=State.pending, why="waits for its turn")
             if newest is None:

@@ -10,6 +10,7 @@ from dataclasses import replace
 from forgia_hpc.errors import InputError, Problem, SlurmSilentError
 from forgia_hpc.jobs import journal
 from forgia_hpc.jobs.feed import Fed, feed, feed_quietly, order
+from forgia_hpc.jobs.held_job import release as release_job
 from forgia_hpc.jobs.local import start_local
 from forgia_hpc.jobs.package import Sealed, seal
 from forgia_hpc.jobs.payer import Payer
@@ -24,9 +25,9 @@ from forgia_hpc.slurm.executor import require_slurm
 from forgia_hpc.slurm.state import cancel
 from forgia_hpc.sweepdir import SweepDir
 
-LIVE = frozenset({State.pending, State.running, State.unknown})
+LIVE = frozenset({State.pending, State.held, State.running, State.unknown})
 # what a sweep is called that holds these, the first that is there
-_SWEEP = (State.unknown, State.running, State.pending)
+_SWEEP = (State.unknown, State.running, State.pending, State.held)
 _WORDS = {State.completed: "done", State.sealed: "not sent"}
 
 
@@ -38,7 +39,7 @@ def submit_sweep(plan: SweepPlan, payer: Payer) -> tuple[Sealed, Fed]:
         SlurmSilentError: no answer; the sweep stays, and `forgia status` goes on with it.
     """
     if plan.cluster.slurm:
-        require_slurm()
+        require_slurm(plan.cluster.environment())
     with held_sweep(plan.run, plan.price(), payer):
         sealed = seal(plan)
         return sealed, send(SweepDir(sealed.run.path), tuple(range(len(plan.points))))
@@ -91,6 +92,10 @@ def sweep_status(run: RunDir) -> Status:
     if state not in LIVE:
         release(sweep)
     why = counted(numbers) + (f"; {fed.left} wait: {fed.why}" if fed.left else "")
+    if State.stopped in numbers and state not in LIVE:
+        why += f"; forgia resume {run.name} sends what is missing"
+    if state is State.held:
+        why += f"; forgia resume {run.name} releases what Slurm holds"
     return replace(base, state=state, why=why, step=numbers.get(State.completed, 0))
 
 
@@ -110,6 +115,8 @@ def _whole(numbers: Mapping[State, int]) -> State:
 def resume_sweep(sweep: SweepDir) -> Fed:
     """Send again what is missing: the points that failed, vanished or were never started.
 
+    Tasks that Slurm holds are released.
+
     Raises:
         InputError: nothing is missing, or packed points still run.
     """
@@ -119,6 +126,10 @@ def resume_sweep(sweep: SweepDir) -> Fed:
     )
     live = sum(one.state in LIVE for one in states)
     packed = bool(read_json(sweep.manifest)["start"]["allocation"])
+    held = sorted({one.job for one in states if one.state is State.held})
+    released = [release_job(sweep, job) for job in held]
+    if released and (packed or not missing):
+        return Fed(released=released)
     if not missing or (live and (packed or not sealed_record(sweep)["slurm"])):
         limit = (
             f"{live} of its points are still queued or running" if live else "all points are done"
@@ -126,7 +137,7 @@ def resume_sweep(sweep: SweepDir) -> Fed:
         fix = f"forgia wait {sweep.name}" if live else "nothing to resume"
         raise InputError(Problem(field="RUN", got=sweep.name, limit=limit, fix=fix))
     with held_missing(sweep, missing):
-        return send(sweep, missing)
+        return replace(send(sweep, missing), released=released)
 
 
 def cancel_sweep(sweep: SweepDir) -> None:

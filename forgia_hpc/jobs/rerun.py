@@ -96,9 +96,11 @@ def _fill(old: RunDir, new: RunDir, work: RunDir, digest: str) -> str:
     for folder in (work.logs, work.checkpoints, work.output, work.path / "stop"):
         folder.mkdir()
     shutil.copytree(old.code, work.code, ignore=shutil.ignore_patterns("__pycache__"))
-    shutil.copytree(old.inputs, work.inputs)
-    for path in (old.config, old.manifest):
-        shutil.copy2(path, work.path / path.name)
+    # what was sealed, and not what a door has written since: the new run has a door of its own
+    for place in read_json(old.manifest)["files"]:
+        (work.path / place).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy2(old.path / place, work.path / place)
+    shutil.copy2(old.manifest, work.manifest)
     script = old.path / "job.sbatch"
     if not script.exists():
         return ""

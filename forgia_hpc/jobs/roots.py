@@ -7,7 +7,8 @@ from pathlib import Path
 
 from forgia_hpc import sources
 from forgia_hpc.config.defaults import user_defaults
-from forgia_hpc.slurm.profile import Cluster, Roots
+from forgia_hpc.slurm.profile import Cluster
+from forgia_hpc.slurm.site import Roots
 
 
 def roots(cluster: Cluster | None = None) -> tuple[Path, Path]:

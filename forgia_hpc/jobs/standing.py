@@ -15,10 +15,11 @@ class State(Enum):
 
     sealed = "sealed"  # never submitted
     pending = "pending"
+    held = "held"  # Slurm has it, and starts it no more before its owner releases it
     running = "running"
     completed = "completed"
     failed = "failed"
-    stopped = "stopped"  # everything saved; can go on
+    stopped = "stopped"  # it left when asked to, and can go on; what a program saved it knows alone
     cancelled = "cancelled"
     timeout = "timeout"
     preempted = "preempted"
@@ -40,7 +41,8 @@ class Standing(NamedTuple):
     when: str = ""
 
 
-ENDED = frozenset(State) - {State.sealed, State.pending, State.running, State.unknown}
+LIVE = frozenset({State.pending, State.held, State.running})  # Slurm has its job
+ENDED = frozenset(State) - LIVE - {State.sealed, State.unknown}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,6 +68,11 @@ class Status:
         return self.state in ENDED
 
     @property
+    def rests(self) -> bool:
+        """It has ended, or waits for a person: to wait for it is in vain."""
+        return self.ended or self.state is State.held
+
+    @property
     def exit_code(self) -> ExitCode:
         """The exit code that tells this state."""
         if self.state is State.unknown:
@@ -75,9 +82,9 @@ class Status:
         word = last_word(self.run) if self.state is State.failed else None
         if word and word.facts["exit_code"] in (ExitCode.INPUT, ExitCode.SEAL_BROKEN):
             return ExitCode(word.facts["exit_code"])
-        return {State.completed: ExitCode.OK, State.stopped: ExitCode.STOPPED}.get(
-            self.state, ExitCode.JOB_FAILED
-        )
+        if self.state in (State.stopped, State.held):
+            return ExitCode.STOPPED
+        return ExitCode.OK if self.state is State.completed else ExitCode.JOB_FAILED
 
     def as_json(self) -> dict[str, Any]:
         """Return the status for `--json`."""
@@ -93,6 +100,7 @@ class Status:
 def last_word(run: RunDir) -> Event | None:
     """Return the end of the newest attempt as the batch step told it, or None while there is none."""
     started, ended = run.events("batch_started"), run.events("batch_ended")
-    if not ended or (started and started[-1].facts["attempt"] != ended[-1].facts["attempt"]):
-        return None
-    return ended[-1]
+    newest = started[-1].facts["attempt"] if started else None
+    # an earlier attempt that lost its node may have lived on, and said its last word late
+    own = [one for one in ended if newest is None or one.facts["attempt"] == newest]
+    return own[-1] if own else None

@@ -9,6 +9,7 @@ from typing import Any
 
 from forgia_hpc.errors import InputError, Problem, SlurmSilentError
 from forgia_hpc.jobs import budget, journal
+from forgia_hpc.jobs.agreement import note_agreed
 from forgia_hpc.jobs.journal import Entry
 from forgia_hpc.jobs.local import start_local, terminate
 from forgia_hpc.jobs.package import Plan, Sealed, seal
@@ -37,9 +38,10 @@ def submit_job(
     """
     queued = plan.cluster.slurm and not plan.allocation
     if queued:
-        require_slurm()
+        require_slurm(plan.cluster.environment())
         with budget.held_for(plan.run, plan.cluster, plan.job.resources, payer):
             sealed = seal(plan)
+            note_agreed(sealed.run, agreed=payer is not None and payer.agreed)
             return sealed, submit_sealed(sealed.run, paid=True)
     sealed = seal(plan)
     return sealed, start_local(sealed.run, sealed.digest, detached=detached)

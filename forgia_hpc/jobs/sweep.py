@@ -19,7 +19,7 @@ from forgia_hpc.errors import InputError
 from forgia_hpc.jobs.code import code_sources
 from forgia_hpc.jobs.package import input_texts, new_run, record_of, start_facts
 from forgia_hpc.jobs.packing import allocation_of
-from forgia_hpc.jobs.plan import Wish
+from forgia_hpc.jobs.plan import Wish, in_debug
 from forgia_hpc.jobs.sweep_checks import Checking, apart, grouped
 from forgia_hpc.runtime.container import Container
 from forgia_hpc.schema.job import Job, Kind, Launch
@@ -47,17 +47,27 @@ class SweepWish:
     max_running: int | None = None
     allocations: int | None = None
     dry: bool = False
+    debug: bool = False
+    force: bool = False
 
     @property
     def each(self) -> Wish:
         """What is asked of each point."""
-        return Wish(kind=self.kind, verb="sweep", argv=self.argv, dry=self.dry)
+        return Wish(
+            kind=self.kind,
+            verb="sweep",
+            argv=self.argv,
+            debug=self.debug,
+            force=self.force,
+            dry=self.dry,
+        )
 
     @property
     def words(self) -> tuple[str, ...]:
         """The command line that says this again."""
         flags = [f"--max-running={self.max_running}"] if self.max_running else []
         flags += [f"--pack={self.allocations}"] if self.allocations else []
+        flags += ["--debug"] if self.debug else []
         program = ("--", *self.argv) if self.argv else ()
         return ("forgia", "sweep", self.kind.value, *self.overrides, *flags, *program)
 
@@ -178,6 +188,8 @@ def make_sweep(wish: SweepWish) -> SweepPlan:
     cluster = load_cluster(first.cluster)
     checking = Checking(wish.each, cluster)
     for index, job in good.items():
+        if wish.debug:
+            job.resources = in_debug(job.resources, cluster)
         if problems := [*apart(job, first), *checking(job)]:
             wrong[index] = problems
     if wrong:

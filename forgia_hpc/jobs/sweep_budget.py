@@ -9,6 +9,7 @@ from dataclasses import replace
 
 from forgia_hpc.errors import InputError, SlurmSilentError
 from forgia_hpc.jobs import journal
+from forgia_hpc.jobs.agreement import has_agreed, note_agreed
 from forgia_hpc.jobs.budget import Wanted, finish, held
 from forgia_hpc.jobs.payer import Payer, ledger_root, payer_of
 from forgia_hpc.jobs.submission import sealed_record
@@ -32,11 +33,12 @@ def held_sweep(sweep: SweepDir, cost: Price | None, payer: Payer) -> Iterator[No
         yield
     if payer.account is not None:
         sweep.event("budget_held")
+        note_agreed(sweep, agreed=payer.agreed)
 
 
 @contextlib.contextmanager
 def held_missing(sweep: SweepDir, points: Collection[int]) -> Iterator[None]:
-    """Hold what points may cost that are sent again. That the sweep goes on was agreed to at the first."""
+    """Hold what points may cost that are sent again, against the month's share too unless somebody agreed."""
     if ledger_root() is None:
         yield
         return
@@ -53,7 +55,7 @@ def held_missing(sweep: SweepDir, points: Collection[int]) -> Iterator[None]:
         one = price(Resources(**groups[group]), cluster)
         each = one.times(count) if one else None
         total = each if total is None or each is None else total + each
-    payer = replace(payer_of(groups[0]["account"], cluster), agreed=True)
+    payer = replace(payer_of(groups[0]["account"], cluster), agreed=has_agreed(sweep))
     with held_sweep(sweep, total, payer):
         yield
 

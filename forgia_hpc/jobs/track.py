@@ -11,29 +11,20 @@ from typing import Any
 
 from forgia_hpc.errors import ExitCode, InputError, SealBrokenError, SlurmSilentError
 from forgia_hpc.jobs import journal
-from forgia_hpc.jobs.ending import Word, ending, read_record
+from forgia_hpc.jobs.ending import ending
 from forgia_hpc.jobs.eta import left, starts
+from forgia_hpc.jobs.history import history
+from forgia_hpc.jobs.record import read_record
 from forgia_hpc.jobs.standing import Standing, State, Status, last_word
 from forgia_hpc.jobs.submission import alive, is_ours, sealed_record, submitted
+from forgia_hpc.jobs.unmet import never_began
 from forgia_hpc.metrics import last_row
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.slurm.control import clear_hold
-from forgia_hpc.slurm.reasons import in_words
+from forgia_hpc.slurm.reasons import in_words, is_held
 from forgia_hpc.slurm.state import GOING, WAITING, SlurmState, states
 
 NO_ROOM = 2**20  # bytes; a file system with less takes no last word
-
-
-_STATES = {
-    Word.completed: State.completed,
-    Word.stopped: State.stopped,
-    Word.preempted: State.preempted,
-    Word.cancelled: State.cancelled,
-    Word.timeout: State.timeout,
-    Word.over_budget: State.over_budget,
-    Word.node_failed: State.node_failed,
-    Word.out_of_memory: State.out_of_memory,
-}  # the rest is failed
 
 
 def status_of(runs: Sequence[RunDir], *, strict: bool = False) -> list[Status]:
@@ -70,7 +61,7 @@ def status_of(runs: Sequence[RunDir], *, strict: bool = False) -> list[Status]:
 # runs made of others → who tells their status; they stand on this file, so they are found by name
 WHOLES = {
     "sweep": "forgia_hpc.jobs.points:sweep_status",
-    "chain": "forgia_hpc.jobs.chain:chain_status",
+    "chain": "forgia_hpc.jobs.chain_state:chain_status",
 }
 
 
@@ -132,15 +123,16 @@ def _status(
         last = last_row(run.metrics) or {}
     except ValueError:
         last = {}  # the report names what is wrong; the state is told all the same
+    before = history(run)
     return Status(
         run=run,
         kind=job["kind"],
         cluster=job["cluster"],
         job_id=str(told.get("job_id") or told.get("pid") or ""),
         state=state.state,
-        why=state.why,
+        why="; ".join(filter(None, (state.why, *(sentence for sentence, _ in before)))),
         nodes=state.nodes,
-        evidence=state.evidence,
+        evidence=(*state.evidence, *(line for _, lines in before for line in lines)),
         when=left(last) if state.state is State.running else state.when,
         step=last.get("step"),
         steps=last.get("of"),
@@ -175,12 +167,20 @@ def _local(run: RunDir, told: Mapping[str, Any]) -> Standing:
         return own or Standing(State.unknown, f"it was started on {told.get('host')}; ask there")
     if living:
         return Standing(State.running, "", told["host"])
+    if _asked_to_end(run):  # its SIGTERM came before the batch step listened
+        return Standing(State.cancelled, "forgia cancel, before it could say a word")
     why = "its batch step is gone and left no last word: killed, or the machine went down"
     if shutil.disk_usage(run.path).free < NO_ROOM:
         why = (
             f"its batch step is gone, and could leave no last word: the disk of {run.path} is full"
         )
     return Standing(State.failed, why)
+
+
+def _asked_to_end(run: RunDir) -> bool:
+    """Whether `forgia cancel` was called since the newest attempt was started."""
+    asked, sent = run.events("cancel_asked"), run.events("submitted")
+    return bool(asked) and (not sent or asked[-1].time_ns > sent[-1].time_ns)
 
 
 def _started(run: RunDir, job_id: str) -> bool:
@@ -200,26 +200,37 @@ def _slurm(run: RunDir, told: Mapping[str, Any], answer: Answer) -> Standing:
         why = "Slurm no longer knows this job, and it left no last word"
         return own or Standing(State.vanished, why)
     if job.state in WAITING:
-        return Standing(State.pending, _waits_for(run, job), when=starts(job.start, time.time()))
+        return _waiting(run, job)
     if job.state in GOING:
         return Standing(State.running, "", job.nodes)
-    return _ended(run, job)
+    return _ended(run, told, job)
+
+
+def _waiting(run: RunDir, job: SlurmState) -> Standing:
+    if is_held(job.reason):
+        why = f"{in_words(job.reason)}; forgia resume {run.name} releases it"
+        return Standing(State.held, why)
+    return Standing(State.pending, _waits_for(run, job), when=starts(job.start, time.time()))
 
 
 def _waits_for(run: RunDir, job: SlurmState) -> str:
     """Return Slurm's reason; the hold of two minutes after a requeue is cleared by whoever asks first."""
-    if job.reason == "BeginTime" and _started(run, job.job_id):
+    gone_before = _started(run, job.job_id) or run.count("released") > 0
+    if job.reason == "BeginTime" and gone_before:
         environment = sealed_record(run)["slurm_environment"]
         if clear_hold(job.job_id, environment, now=time.time()):
             return "requeued; it may start now"
     return in_words(job.reason)
 
 
-def _ended(run: RunDir, job: SlurmState) -> Standing:
+def _ended(run: RunDir, told: Mapping[str, Any], job: SlurmState) -> Standing:
     """Slurm says it is over: our own record, its words and the logs together tell how."""
-    found = ending(read_record(run), job)
-    state = State.stopped if found.saved else _STATES.get(found.word, State.failed)
+    if job.state == "CANCELLED" and (why := never_began(run, told)):
+        return Standing(State.cancelled, f"{why}; forgia resume {run.name}", job.nodes)
+    record = read_record(run)
+    found = ending(record, job)
     why = found.why
     if found.can_go_on and "forgia resume" not in why:
-        why += f"; it can go on: forgia resume {run.name}"
-    return Standing(state, why, job.nodes, found.evidence)
+        resume = f"forgia resume {run.name}"
+        why += f"; {resume} starts it again" if record.program else f"; it can go on: {resume}"
+    return Standing(found.state, why, job.nodes, found.evidence)

@@ -13,30 +13,27 @@ import sys
 import time
 import traceback
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from forgia_hpc.errors import ExitCode, ForgiaError, SealBrokenError
-from forgia_hpc.node.deadline import Deadline, learn, own_job
+from forgia_hpc.errors import ExitCode, ForgiaError, SealBrokenError, SupersededError
+from forgia_hpc.node.admission import admit
+from forgia_hpc.node.deadline import Deadline, learn, needs_s, own_job
 from forgia_hpc.node.door import check_door, note_outputs
 from forgia_hpc.node.last_word import last_word
 from forgia_hpc.node.launch import start
+from forgia_hpc.node.lost import given_up, take_over
 from forgia_hpc.node.notify import notify
+from forgia_hpc.node.progress import Start, check_progress, mark_of, newest_step
 from forgia_hpc.node.resubmit import act
 from forgia_hpc.node.seal import check_data, check_seal
-from forgia_hpc.node.sequel import (
-    Start,
-    Way,
-    conclude,
-    newest_step,
-    resubmit_word,
-    sentence,
-)
+from forgia_hpc.node.sequel import Way, conclude, resubmit_word, sentence
 from forgia_hpc.node.stall import StallWatch, threshold_s
-from forgia_hpc.node.watch import Watch
+from forgia_hpc.node.watch import Ear, Watch
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.runtime.energy import Meter
 from forgia_hpc.schema.resources import parse_walltime
@@ -53,6 +50,7 @@ def main(arguments: list[str] | None = None) -> int:
     parser.add_argument("run", type=Path)
     parser.add_argument("--digest")
     asked = parser.parse_args(arguments)
+    ear = Ear()
     os.umask(0o027)
     run = RunDir(asked.run)
     if not run.path.is_dir():
@@ -64,11 +62,17 @@ def main(arguments: list[str] | None = None) -> int:
     code, why, watch = int(ExitCode.DEFECT), "", None
     try:
         check_seal(run, asked.digest)
-        run.event("seal_checked", attempt=begun.attempt, data_bytes=check_data(run))
+        check_progress(run)
+        begun = replace(begun, mark=mark_of(run))
         check_door(run)
-        code, why, watch = _live(begun)
+        admit(run)
+        run.event("seal_checked", attempt=begun.attempt, data_bytes=check_data(run))
+        code, why, watch = _live(begun, ear)
         if code == ExitCode.OK:
             note_outputs(run)
+    except SupersededError as error:
+        run.event("superseded", attempt=begun.attempt, why=str(error))
+        return error.exit_code  # without a last word: the run is the later attempt's
     except SealBrokenError as error:
         code, why = ExitCode.SEAL_BROKEN, str(error)
     except ForgiaError as error:
@@ -106,11 +110,13 @@ def begin(run: RunDir) -> Start:
         "batch_started",
         attempt=begun.attempt,
         node=os.uname().nodename,
+        nodes=os.environ.get("SLURM_JOB_NODELIST"),
         pid=os.getpid(),
         job_id=os.environ.get("SLURM_JOB_ID"),
         step=begun.step,
         logs=_sizes(run),
     )
+    take_over(run, begun.attempt)
     return begun
 
 
@@ -125,11 +131,11 @@ def attempt_number(run: RunDir) -> int:
     return len(run.events("batch_started"))
 
 
-def _live(begun: Start) -> tuple[ExitCode, str, Watch]:
+def _live(begun: Start, ear: Ear) -> tuple[ExitCode, str, Watch]:
     """Start the ranks, wait for them; return exit code, reason, and what the watch saw."""
     run, attempt = begun.run, begun.attempt
     facts = {**start_of(run), **_launch_facts(run)}
-    watch = Watch(run, attempt, _deadline(begun, facts), _stalls(run, attempt))
+    watch = Watch(run, attempt, _deadline(begun, facts), _stalls(run, attempt), ear)
     ranks = start(run, facts, rank_environment(facts, attempt))
     try:
         with Meter(run, attempt):
@@ -139,7 +145,10 @@ def _live(begun: Start) -> tuple[ExitCode, str, Watch]:
     if watch.stall:
         stacks = "logs/rank-<n>.stack has the stacks"
         return ExitCode.JOB_FAILED, f"stalled: {watch.stall}; {stacks}", watch
-    return *last_word(run, attempt, code, ranks), watch
+    word, why = last_word(run, attempt, code, ranks)
+    if word == ExitCode.JOB_FAILED and given_up(begun):
+        raise SupersededError(f"Slurm has given this node up ({why})")
+    return word, why, watch
 
 
 def _stalls(run: RunDir, attempt: int) -> StallWatch | None:
@@ -197,6 +206,7 @@ def _launch_facts(run: RunDir) -> dict[str, Any]:
         "variables": _variables(cluster),
         "srun_args": cluster["scheduler"]["srun_args"],
         "cluster": cluster,
+        "save_s": needs_s(run),
     }
 
 

@@ -10,8 +10,11 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import yaml
+
 from forgia_hpc.errors import SlurmSilentError
 from forgia_hpc.rundir import RunDir
+from forgia_hpc.schema.job import PARTING_S
 from forgia_hpc.slurm.control import JobFacts, SlurmRefusedError
 
 SAFETY = 2.0  # times the slowest save seen: a file system has bad minutes
@@ -21,6 +24,8 @@ UNLEARNT_S = 60  # while no save was seen; the warning comes earlier still
 ASK_EVERY_S = 600  # an operator may change the end
 LEARN_EVERY_S = 10
 WARNED_S = 180  # SIGUSR1 so long before the end is a person's, not Slurm's (60 s, up to 60 s early)
+# what slurmctld says of a job whose batch step lives: it has lost the node, and starts the job again or not
+GIVEN_UP = frozenset({"NODE_FAIL", "PENDING"})
 _RECENT = 20  # saves and rows looked back at
 _TAIL = 2**15  # bytes of metrics.jsonl
 
@@ -74,6 +79,12 @@ def learn(run: RunDir) -> Pace:
     return pace_of(saves, _rows(run)[-_RECENT:])
 
 
+def needs_s(run: RunDir) -> float:
+    """Return how long before the end a user's own program must be asked, 0 for any other job."""
+    command = yaml.safe_load(run.config.read_text(encoding="utf-8")).get("command") or {}
+    return command["save_s"] + PARTING_S if "save_s" in command else 0.0
+
+
 def _rows(run: RunDir) -> list[dict[str, Any]]:
     try:
         with run.metrics.open("rb") as opened:
@@ -95,12 +106,19 @@ class Deadline:
     """Asks Slurm rarely and the run's own record often, and says when it is time."""
 
     def __init__(
-        self, run: RunDir, attempt: int, ask: Callable[[], JobFacts], walltime_s: float, now: float
+        self,
+        run: RunDir,
+        attempt: int,
+        ask: Callable[[], JobFacts],
+        walltime_s: float,
+        now: float,
     ) -> None:
         """Ask for the end of this job, and note it."""
         self._run, self._attempt, self._ask = run, attempt, ask
+        self._needs_s = needs_s(run)
         self._started, self._walltime_s = now, walltime_s
         self._pace = Pace()
+        self.given_up = False
         self._looked = self._asked = now
         self.end = self._find()
         self._note()
@@ -122,7 +140,10 @@ class Deadline:
         return "later" if self.end.source == "slurm" and not self._passed(now) else "walltime"
 
     def _passed(self, now: float) -> bool:
-        return self.end.time is not None and self.end.time - now < margin_s(self._pace)
+        return self.end.time is not None and self.end.time - now < self._margin_s()
+
+    def _margin_s(self) -> float:
+        return self._needs_s or margin_s(self._pace)
 
     def _ask_again(self, now: float) -> None:
         before, self._asked = self.end, now
@@ -132,9 +153,14 @@ class Deadline:
 
     def _find(self, known: End | None = None) -> End:
         try:
-            return end_of(self._ask(), self._started, self._walltime_s)
+            facts = self._ask()
+            self.given_up = facts.state in GIVEN_UP
+            return known if self.given_up and known else self._end_of(facts)
         except (SlurmSilentError, SlurmRefusedError):
-            return known or end_of(None, self._started, self._walltime_s)
+            return known or self._end_of(None)
+
+    def _end_of(self, facts: JobFacts | None) -> End:
+        return end_of(facts, self._started, self._walltime_s)
 
     def _note(self) -> None:
         self._run.event(
@@ -145,7 +171,7 @@ class Deadline:
         """Return what was known when the stop was asked for."""
         return {
             "end_time": self.end.time,
-            "margin_s": round(margin_s(self._pace), 3),
+            "margin_s": round(self._margin_s(), 3),
             "save_s": self._pace.save_s,
             "step_s": self._pace.step_s,
         }

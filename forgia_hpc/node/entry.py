@@ -15,7 +15,13 @@ from typing import TYPE_CHECKING, Any
 
 import forgia_hpc
 from forgia_hpc import provenance
-from forgia_hpc.errors import ExitCode, ForgiaError, SealBrokenError, StoppedError
+from forgia_hpc.errors import (
+    ExitCode,
+    ForgiaError,
+    SealBrokenError,
+    StoppedError,
+    SupersededError,
+)
 from forgia_hpc.rundir import RunDir, read_json, write_json
 from forgia_hpc.runtime import audit
 from forgia_hpc.runtime.leave import leave
@@ -53,6 +59,9 @@ def main() -> int:
         _phases(run)
     except StoppedError as error:
         _tell(run, "rank_stopped", error, error.exit_code)
+        return error.exit_code
+    except SupersededError as error:
+        sys.stderr.write(f"forgia: {error}\n")  # the record is the later attempt's
         return error.exit_code
     except ForgiaError as error:
         sys.stderr.write(f"forgia: {error}\n")

@@ -9,6 +9,7 @@ from forgia_hpc.errors import ExitCode, InputError
 from forgia_hpc.node.launch import Death, Ranks, spoken
 from forgia_hpc.node.seal import cut_shards
 from forgia_hpc.rundir import RunDir, read_json
+from forgia_hpc.sweepdir import logs_of
 
 _SIGBUS = re.compile("SIGBUS|Bus error")
 
@@ -27,11 +28,11 @@ def last_word(run: RunDir, attempt: int, code: int, ranks: Ranks) -> tuple[ExitC
     if death and first is None and death.how != f"Exited with exit code {ExitCode.STOPPED}":
         return _died(run, death)
     if failed:
-        return _code_of(first or failed[0]), _sentence(first or failed[0])
+        return _code_of(first or failed[0]), _sentence(run, first or failed[0])
     launcher = (
         f"the launcher was {spoken(code)}" if code < 0 else f"the ranks ended with code {code}"
     )
-    why = f"{launcher} and left no word; logs/launcher.log ends: {ranks.last_words()}"
+    why = f"{launcher} and left no word; the launcher's log ends: {ranks.last_words()}"
     return ExitCode.JOB_FAILED, why
 
 
@@ -45,7 +46,7 @@ def _died(run: RunDir, death: Death) -> tuple[ExitCode, str]:
     # a shard that is cut while it is mapped ends its reader without a word
     if _SIGBUS.search(death.how) and (cut := cut_shards(run)):
         return ExitCode.SEAL_BROKEN, f"{where}: {death.how}; cut while read: {'; '.join(cut)}"
-    return ExitCode.JOB_FAILED, f"{where}: {death.how}; see logs/rank-{death.rank}.log"
+    return ExitCode.JOB_FAILED, f"{where}: {death.how}; {logs_of(run, death.rank)}"
 
 
 def _completed(run: RunDir, attempt: int) -> tuple[ExitCode, str]:
@@ -59,9 +60,9 @@ def _completed(run: RunDir, attempt: int) -> tuple[ExitCode, str]:
     return ExitCode.OK, ""
 
 
-def _sentence(facts: dict[str, Any]) -> str:
+def _sentence(run: RunDir, facts: dict[str, Any]) -> str:
     who = f"rank {facts['rank']} on {facts['node']}"
-    return f"{who} failed: {facts['error']}; see logs/rank-{facts['rank']}.log"
+    return f"{who} failed: {facts['error']}; {logs_of(run, facts['rank'])}"
 
 
 def _code_of(facts: dict[str, Any]) -> ExitCode:

@@ -96,7 +96,7 @@ def _srun(job: Mapping[str, Any], tasks: int, cpus: int) -> list[str]:
     return [
         "srun",
         "--kill-on-bad-exit=1",
-        "--wait=30",
+        f"--wait={30 + int(job.get('save_s', 0))}",
         "--unbuffered",
         # the shell of an allocation may be a step itself, and hold all that the ranks need
         *(["--overlap"] if "FORGIA_ALLOCATION" in os.environ else []),

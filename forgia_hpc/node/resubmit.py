@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 
 from forgia_hpc import process
 from forgia_hpc.errors import ForgiaError, SlurmSilentError
-from forgia_hpc.node.sequel import Start, Way
+from forgia_hpc.node.progress import Start
+from forgia_hpc.node.sequel import Way
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.slurm.control import SlurmRefusedError, exclude, job_facts, requeue
+from forgia_hpc.sweepdir import asked_as
 
 PAUSES_S = (0, 3, 9)  # slurmctld may be changing over; the walltime's margin allows no more
 LINK_S = 90  # for the next link's sbatch, which is bounded by 60 s itself
@@ -39,7 +41,7 @@ def act(start: Start, way: Way, *, without: Sequence[str] = ()) -> None:
             _next_link(run)
     except ForgiaError as error:
         run.event("not_resubmitted", **told, why=str(error))
-        sys.stderr.write(f"forgia: {error}; it can go on: forgia resume {run.name}\n")
+        sys.stderr.write(f"forgia: {error}; it can go on: forgia resume {asked_as(run)}\n")
     else:
         run.event("resubmitted", **told)
 

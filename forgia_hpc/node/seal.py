@@ -8,6 +8,7 @@ from typing import Any
 from forgia_hpc import provenance
 from forgia_hpc.digest import digest_of, sha256_file
 from forgia_hpc.errors import InputError, SealBrokenError
+from forgia_hpc.node.admission import admitted_files, half_admitted
 from forgia_hpc.rundir import RunDir, read_json
 from forgia_hpc.sweepdir import SweepDir, check_point
 
@@ -42,12 +43,13 @@ def check_seal(run: RunDir, digest: str | None) -> dict[str, Any]:
         )
     _check_digest(run, manifest, digest)
     problems = provenance.compare(manifest["code"], provenance.tree_digests(run.code))
-    sealed = manifest["files"]
+    sealed = {**admitted_files(run), **manifest["files"]}  # the record may add, never change
     found = {name: sha256_file(run.path / name) for name in sealed if (run.path / name).is_file()}
+    known = {*sealed, *half_admitted(run)}
     added = {
         str(p.relative_to(run.path)): ""
         for p in run.inputs.rglob("*")
-        if p.is_file() and str(p.relative_to(run.path)) not in sealed
+        if p.is_file() and str(p.relative_to(run.path)) not in known
     }
     problems += provenance.compare(sealed, {**found, **added})
     if problems:

@@ -12,9 +12,12 @@ from typing import Any
 
 from forgia_hpc import process
 from forgia_hpc.errors import ExitCode, SlurmSilentError
+from forgia_hpc.node.lost import failed_nodes
+from forgia_hpc.node.progress import Start, last_place, mark_of, progress
 from forgia_hpc.rundir import RunDir, read_json
 from forgia_hpc.schema.job import Kind
 from forgia_hpc.slurm.control import JobFacts, SlurmRefusedError, job_facts
+from forgia_hpc.sweepdir import asked_as, sweep_of
 
 
 class Cause(Enum):
@@ -24,6 +27,7 @@ class Cause(Enum):
     preemption = "preemption"
     asked = "asked"  # by a person: `forgia cancel`, scancel, Ctrl-C
     stalled = "stalled"
+    node_failure = "node failure"  # Slurm has given the node up, and its processes live on
 
 
 class Way(Enum):
@@ -33,17 +37,6 @@ class Way(Enum):
     link = "link"  # another job of the same sealed script, which waits for this one's end
     slurm = "slurm"  # Slurm has requeued it already
     nothing = "nothing"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Start:
-    """What was true when an attempt began."""
-
-    run: RunDir
-    attempt: int  # by our own record, which outlives Slurm's counter
-    restarts: int  # by Slurm's
-    step: int  # of the newest checkpoint
-    job: str | None  # as scontrol names it; None outside of Slurm
 
 
 @dataclass(frozen=True)
@@ -58,13 +51,26 @@ class Sequel:
 def conclude(start: Start, word: str | None, told: Cause | None) -> tuple[Cause, Sequel]:
     """Tell why an attempt stopped with everything saved, and what follows by the profile's `word`."""
     facts = _facts(start.job)
-    cause = cause_of(told, facts, cancelled=_cancelled(start.run), restarts=start.restarts)
+    cause = _cause(start, told, facts)
     if start.job is None:
         code = ExitCode.JOB_FAILED if cause is Cause.stalled else ExitCode.STOPPED
         return cause, Sequel(Way.nothing, "", code)
     made = progress(start)
     sequel = follow(cause, facts, progress=made, word=word, restarts=start.restarts)
+    if sequel.way is Way.link and "point" in read_json(start.run.job):
+        # the next link is a submission of the whole sweep, and that is its feeder's to make
+        sequel = Sequel(Way.nothing, "a point does not go on by another job (scheduler.resubmit)")
     return cause, replace(sequel, code=ExitCode.JOB_FAILED) if cause is Cause.stalled else sequel
+
+
+def _cause(start: Start, told: Cause | None, facts: JobFacts | None) -> Cause:
+    """Tell the cause; where a node has failed, slurmd's SIGTERM on the others looks like anybody's."""
+    cancelled = _cancelled(start.run)
+    cause = cause_of(told, facts, cancelled=cancelled, restarts=start.restarts)
+    known = cancelled or start.job is None or (facts is not None and facts.preempted)
+    if known or told not in (None, Cause.asked):
+        return cause
+    return Cause.node_failure if failed_nodes(start.run) else cause
 
 
 def sentence(run: RunDir, cause: Cause, sequel: Sequel) -> str:
@@ -75,9 +81,17 @@ def sentence(run: RunDir, cause: Cause, sequel: Sequel) -> str:
         Way.slurm: "it goes on: Slurm has requeued it",
     }.get(sequel.way)
     if follows is None and sequel.code == ExitCode.STOPPED:
-        follows = f"it can go on: forgia resume {run.name}"
+        follows = _by_hand(run)
     said = sequel.why if sequel.way is Way.nothing else ""
     return "; ".join(words for words in (f"({cause.value})", said, follows) if words)
+
+
+def _by_hand(run: RunDir) -> str:
+    """Return what a person may do; of a program that says nothing of it, we can't promise that it goes on."""
+    resume = f"forgia resume {asked_as(run)}"
+    if read_json(run.job)["kind"] == Kind.command.value and mark_of(run) is None:
+        return f"what it saved, it knows alone; {resume} starts it again"
+    return f"it can go on: {resume}"
 
 
 def _facts(job: str | None) -> JobFacts | None:
@@ -88,13 +102,14 @@ def _facts(job: str | None) -> JobFacts | None:
 
 
 def _cancelled(run: RunDir) -> bool:
-    """Whether `forgia cancel` was called since the newest attempt began."""
+    """Whether `forgia cancel` was called since the newest attempt began, of a point for its sweep."""
     words = [event.what for event in run.events()]
-    return "cancel_asked" in words[_last(words, "batch_started") :]
-
-
-def _last(words: list[str], word: str) -> int:
-    return len(words) - 1 - words[::-1].index(word) if word in words else 0
+    if "cancel_asked" in words[last_place(words, "batch_started") :]:
+        return True
+    begun = run.events("batch_started")
+    sweep = sweep_of(run)
+    asked = sweep.events("cancel_asked") if sweep and begun else []
+    return any(event.time_ns > begun[-1].time_ns for event in asked)
 
 
 def resubmit_word(scheduler: Mapping[str, Any]) -> str | None:
@@ -105,23 +120,6 @@ def resubmit_word(scheduler: Mapping[str, Any]) -> str | None:
     return (
         "requeue" if scheduler.get("requeue_allowed") else None
     )  # runs sealed before there was a word
-
-
-def newest_step(run: RunDir) -> int:
-    """Return the step of the newest committed checkpoint, 0 without one: renaming is the commit."""
-    found = run.checkpoints.iterdir() if run.checkpoints.is_dir() else ()
-    return max((int(path.name) for path in found if path.name.isdigit()), default=0)
-
-
-def progress(start: Start) -> bool | None:
-    """Whether this attempt saved something that the next need not do again; None: only the program knows."""
-    kind = read_json(start.run.job)["kind"]
-    if kind == Kind.command.value:
-        return None
-    if kind == Kind.prepare.value:
-        words = [event.what for event in start.run.events()]
-        return "prepared" in words[_last(words, "batch_started") :]
-    return newest_step(start.run) > start.step
 
 
 def cause_of(
@@ -180,14 +178,14 @@ def _allowed(word: str | None) -> Sequel:
 def _no_progress(cause: Cause, progress: bool | None) -> Sequel:
     """Bounded by progress: an attempt without a new step would be repeated for ever."""
     if progress is None:
-        why = "whether the program made progress is not known to us, so it does not go on by itself"
+        why = "whether the program saved anything is not known to us (command.resumable)"
         return Sequel(Way.nothing, why)
     if cause is Cause.preemption:
         return Sequel(Way.nothing, "preempted before this attempt saved anything new")
     return Sequel(
         Way.nothing,
         "this attempt saved nothing new, so another would end the same; ask for more resources.walltime, "
-        "or make a step smaller",
+        "or save more often",
         ExitCode.JOB_FAILED,
     )
 

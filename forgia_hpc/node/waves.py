@@ -20,19 +20,19 @@ from typing import Any
 
 import yaml
 
-from forgia_hpc.claims import Claim, Holder, claims, end, take
+from forgia_hpc.claims import Claim, Holder
 from forgia_hpc.errors import ExitCode, ForgiaError, SlurmSilentError
 from forgia_hpc.node.deadline import own_job
-from forgia_hpc.node.evidence import facts_of, lives
+from forgia_hpc.node.evidence import facts_of
 from forgia_hpc.node.room import Rooms, needs, rooms_of
 from forgia_hpc.node.seal import check_seal
 from forgia_hpc.node.sequel import resubmit_word
+from forgia_hpc.node.share import Share
 from forgia_hpc.rundir import read_json
 from forgia_hpc.slurm.control import SlurmRefusedError, requeue
-from forgia_hpc.sweepdir import SweepDir, completed
+from forgia_hpc.sweepdir import SweepDir
 
 POLL_S = 0.1
-TRIES = 3  # of one point that fails, in one order
 DRAIN_S = 60.0  # before the end: enough for what runs to save and leave
 OVERTIME_S = 30.0  # beyond its own walltime, before a point is ended
 GRACE_S = 60.0  # between asking a point to end and killing it
@@ -88,18 +88,14 @@ class Wave:
         """Find out what is to be done, what there is room for, and when it must be over."""
         self._sweep, self._digest = sweep, digest
         orders = sweep.orders()
-        self._order = orders[-1].points if orders else ()
         self._here = Holder.here(len(orders), os.environ)
+        self._share = Share(sweep, self._here, orders[-1].points if orders else ())
         self._job = own_job(os.environ)
         start = read_json(sweep.manifest)["start"]
         self._rooms = Rooms(rooms_of(start["allocation"]))
         self._gpus = bool((start["allocation"] or {}).get("gpus_per_node"))
         self._end = self._end_time()
         self._running: dict[int, Running] = {}
-        self._todo: list[int] = []
-        self._numbers: dict[int, int] = {}
-        self._failures: dict[int, int] = {}
-        self._longest: dict[int, float] = {}  # by the group of resources
         self._asked = ""
         self._done = 0
         for number in (signal.SIGUSR1, signal.SIGTERM, signal.SIGINT):
@@ -115,88 +111,41 @@ class Wave:
     def run(self) -> ExitCode:
         """Take and run points until none is left that this allocation can take."""
         self._sweep.event("allocation_started", job=self._here.job, restart=self._here.restart)
-        self._look()
+        self._share.look(self._running)
         while True:
             self._reap()
             if self._ending():
                 self._drain()
             elif not self._start_some() and not self._running:
-                self._look()  # others may have given points back meanwhile
+                self._share.look(self._running)  # others may have given points back meanwhile
                 if not self._start_some():
                     break
-            if not self._running and (self._ending() or not self._todo):
+            if not self._running and (self._ending() or not self._share.todo):
                 break
             time.sleep(POLL_S)
         return self._leave()
 
-    def _look(self) -> None:
-        """Read who holds what; heaviest first, what nobody holds and nobody has finished is to be done."""
-        taken = claims(self._sweep)
-        known: dict[tuple[str, int, int], bool] = {}
-        self._todo = []
-        for index in self._order:
-            own = taken.get(index, [])
-            self._numbers[index] = len(own)
-            self._failures[index] = sum(map(self._failed_here, own))
-            newest = own[-1] if own else None
-            if newest is None or (not _spent(newest) and not self._held(newest, known)):
-                self._todo.append(index)
-        self._todo.sort(key=self._weight, reverse=True)
-
-    def _failed_here(self, claim: Claim) -> bool:
-        """Whether a claim counts against the tries of this order."""
-        return claim.holder.chunk == self._here.chunk and bool((claim.ended or {}).get("failed"))
-
-    def _held(self, claim: Claim, known: dict[tuple[str, int, int], bool]) -> bool:
-        """Whether a claim stands: it has not ended, and its allocation lives by evidence."""
-        holder = claim.holder
-        if claim.ended is not None or claim.point in self._running:
-            return claim.point in self._running
-        key = (holder.job, holder.restart, holder.pid)
-        if key not in known:
-            known[key] = lives(holder, self._here)
-        if not known[key]:
-            end(self._sweep, claim, why="its allocation has ended", failed=False)
-        return known[key]
-
-    def _weight(self, index: int) -> float:
-        group = self._group(index)
-        return float(needs(group).cpus * group["nodes"] * self._seconds(index))
-
-    def _group(self, index: int) -> dict[str, Any]:
-        return self._sweep.groups[self._sweep.points[index].group]
-
-    def _seconds(self, index: int) -> float:
-        """Return how long a point may take: its walltime, or twice the longest of its kind so far."""
-        learnt = self._longest.get(self._sweep.points[index].group)
-        limit = float(self._sweep.seconds(self._sweep.points[index].group))
-        return limit if learnt is None else min(limit, 2 * learnt + 5)
-
     def _start_some(self) -> int:
         """Start what fits in room and time; return how many started."""
         started = 0
-        for index in list(self._todo):
+        for index in list(self._share.todo):
             if not self._rooms.any_left:
                 break
-            places = self._rooms.find(self._group(index))
+            places = self._rooms.find(self._share.group(index))
             if places is None or not self._in_time(index):
                 continue
-            self._todo.remove(index)
             started += self._start(index, places)
         return started
 
     def _in_time(self, index: int) -> bool:
-        return self._end is None or time.time() + self._seconds(index) < self._end - DRAIN_S
+        return self._end is None or time.time() + self._share.seconds(index) < self._end - DRAIN_S
 
     def _start(self, index: int, places: list[int]) -> bool:
         """Claim a point and start it; False where another allocation was first, or it is done."""
-        if completed(self._sweep.point(index)):
-            return False
-        self._numbers[index] += 1
-        claim = take(self._sweep, index, self._numbers[index], self._here)
+        claim = self._share.take(index)
         if claim is None:
             return False
-        group = self._group(index)
+        group = self._share.group(index)
         self._rooms.hold(places, group)
         argv = [sys.executable, "-m", "forgia_hpc.node.point", str(self._sweep.path)]
         argv += [f"--point={index}", *([f"--digest={self._digest}"] if self._digest else [])]
@@ -218,26 +167,11 @@ class Wave:
             code = one.process.poll()
             if code is not None:
                 del self._running[index]
-                self._rooms.free(one.places, self._group(index))
-                self._finish(index, one, code)
-            elif one.seconds > self._sweep.seconds(self._sweep.points[index].group) + OVERTIME_S:
+                self._rooms.free(one.places, self._share.group(index))
+                stopped = one.asked is not None and self._ending()
+                self._done += self._share.give(one.claim, code, one.seconds, stopped=stopped)
+            elif one.seconds > self._share.limit_s(index) + OVERTIME_S:
                 _ask(one)
-
-    def _finish(self, index: int, one: Running, code: int) -> None:
-        """Note how a point ended; one that failed is tried again, a few times."""
-        if code == ExitCode.OK and completed(self._sweep.point(index)):
-            group = self._sweep.points[index].group
-            self._longest[group] = max(self._longest.get(group, 0.0), one.seconds)
-            self._done += 1
-            end(self._sweep, one.claim, code=code)
-            return
-        stopped = one.asked is not None and self._ending()
-        self._failures[index] += not stopped
-        hopeless = code in (ExitCode.INPUT, ExitCode.SEAL_BROKEN)
-        spent = hopeless or self._failures[index] >= TRIES
-        end(self._sweep, one.claim, code=code, failed=not stopped, spent=spent)
-        if not spent:
-            self._todo.append(index)
 
     def _ending(self) -> bool:
         return bool(self._asked) or (self._end is not None and time.time() > self._end - DRAIN_S)
@@ -248,11 +182,11 @@ class Wave:
 
     def _leave(self) -> ExitCode:
         """Say what is left; where the time was too short and points were done, ask for another start."""
-        spent = [i for i in self._order if self._failures.get(i, 0) >= TRIES]
-        facts = {"done": self._done, "left": len(self._todo), "failed": len(spent)}
+        left, spent = len(self._share.todo), self._share.spent
+        facts = {"done": self._done, "left": left, "failed": len(spent)}
         self._sweep.event("allocation_ended", job=self._here.job, asked=self._asked, **facts)
         sys.stderr.write(f"forgia: {facts['done']} points done here, {facts['left']} left\n")
-        if self._todo:
+        if left:
             self._go_on()
             return ExitCode.STOPPED
         return ExitCode.JOB_FAILED if spent else ExitCode.OK
@@ -276,10 +210,6 @@ def _ask(one: Running) -> None:
         one.process.terminate()
     elif time.monotonic() - one.asked > GRACE_S:
         one.process.kill()
-
-
-def _spent(claim: Claim) -> bool:
-    return bool(claim.ended and (claim.ended.get("spent") or claim.ended.get("code") == 0))
 
 
 if __name__ == "__main__":

@@ -1,17 +1,17 @@
-"""The prepare workload: ranks share the contributions, rank 0 seals the consortia that name them."""
+"""The prepare workload: ranks share small contributions and read large ones together; rank 0 seals consortia."""
 
 from __future__ import annotations
 
 import time
 from dataclasses import asdict
-from itertools import islice
 from pathlib import Path
 from typing import Any
 
 from forgia_hpc.data.card import card_from
+from forgia_hpc.data.ingest.gather import Means
 from forgia_hpc.data.ingest.load import recipe_from_text
 from forgia_hpc.data.ingest.report import IngestReport
-from forgia_hpc.data.ingest.sealing import seal_contribution, seal_members
+from forgia_hpc.data.ingest.sealing import raw_bytes, seal_contribution, seal_members
 from forgia_hpc.errors import InputError, Problem, StoppedError
 from forgia_hpc.metrics import MetricsFile
 from forgia_hpc.rundir import RunDir, read_json
@@ -19,6 +19,7 @@ from forgia_hpc.runtime.stop import StopFlag
 from forgia_hpc.runtime.world import World
 from forgia_hpc.schema.job import PrepareJob
 
+LARGE_BYTES = 64 << 20  # raw files that all ranks read together: a few stretches for each
 INPUTS = "prepare.json"  # in inputs/: cards and recipes, as data/ingest/load.py: prepare_inputs made them
 
 
@@ -34,11 +35,13 @@ def prepare(job: PrepareJob, run: RunDir, world: World, stop: StopFlag) -> dict[
     made: dict[str, Any] = {}
     problems: list[Problem] = []
     with MetricsFile(run.metrics) as metrics:
-        for first in range(0, len(names), world.size):
+        for turn in _turns(job, inputs, world):
             if world.any(stop.requested):
                 raise StoppedError(f"stopped after {len(made)} of {len(names)} contributions")
-            mine = next(islice(names, first + world.rank, first + world.rank + 1), None)
-            for result in world.gather_all(_make(job, run, inputs, mine)):
+            together = len(turn) == 1 and world.size > 1
+            mine = turn[0] if together else next(iter(turn[world.rank : world.rank + 1]), None)
+            found = _make(job, run, inputs, mine, world if together else None)
+            for result in [found] if together else world.gather_all(found):
                 problems += [Problem(**problem) for problem in result.pop("problems")]
                 made |= result["made"]
             if world.is_root:
@@ -48,8 +51,22 @@ def prepare(job: PrepareJob, run: RunDir, world: World, stop: StopFlag) -> dict[
     return {"contributions": made, "consortia": _seal_consortia(job, run, inputs, world)}
 
 
-def _make(job: PrepareJob, run: RunDir, inputs: dict[str, Any], name: str | None) -> dict[str, Any]:
-    """Make one contribution (None: nothing) and return the figures, or what was refused."""
+def _turns(job: PrepareJob, inputs: dict[str, Any], world: World) -> list[list[str]]:
+    """Return the contributions of each turn: one that all ranks read, or a small one for each rank."""
+    raw = Path(job.prepare.raw) if job.prepare.raw else None
+    large: list[str] = []
+    small: list[str] = []
+    for name, source in inputs["contributions"].items():
+        recipe = recipe_from_text(source["recipe"], where=f"inputs/{INPUTS}: {name}")
+        (large if raw_bytes(recipe, raw) > LARGE_BYTES else small).append(name)
+    dealt = [small[at : at + world.size] for at in range(0, len(small), world.size)]
+    return [*dealt, *([name] for name in large)]
+
+
+def _make(
+    job: PrepareJob, run: RunDir, inputs: dict[str, Any], name: str | None, world: World | None
+) -> dict[str, Any]:
+    """Make one contribution (None: nothing), alone or with all ranks; return the figures, or what was refused."""
     if name is None:
         return {"made": {}, "problems": []}
     started = time.perf_counter()
@@ -62,10 +79,12 @@ def _make(job: PrepareJob, run: RunDir, inputs: dict[str, Any], name: str | None
             raw,
             Path(inputs["into"]),
             overwrite=job.prepare.overwrite,
+            means=None if world is None else Means(world=world),
         )
     except InputError as error:
         return {"made": {}, "problems": [_plain(problem) for problem in error.problems]}
-    run.event("prepared", contribution=name, version=version, mends=report.totals())
+    if world is None or world.is_root:
+        run.event("prepared", contribution=name, version=version, mends=report.totals())
     seconds = time.perf_counter() - started
     return {"made": {name: _figures(version, report, seconds)}, "problems": []}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -27,6 +28,7 @@ from forgia_hpc.rundir import RunDir, write_text
 
 ROOMY = 9  # columns of a terminal line
 SERIES = 6  # lines that have a colour of their own; more are drawn faint
+LONGEST = 24  # characters of a config value in a column
 MOST_KEYS = 4  # columns of differing config values; CSV and JSON have all
 LAST_SHARE = 0.05  # of the steps: the last value of a noisy metric is a mean over these
 NOT_OF_INTEREST = ("label", "resources.account")
@@ -58,14 +60,24 @@ def compare(runs: Sequence[RunDir], metric: str = "loss") -> list[Compared]:
         InputError: no run has such a metric.
     """
     facts = [read_run(run) for run in runs]
-    found = [_compared(one, metric, keys) for keys in [differing_keys(facts)] for one in facts]
-    if facts and not any(one.points for one in found):
-        known = sorted(
-            {name for one in facts for row in one.rows for name in row} - {"step", "phase"}
-        )
+    told = [own_figures(run) for run in runs]
+    keys = differing_keys(facts)
+    found = [_compared(one, metric, keys, own) for one, own in zip(facts, told, strict=True)]
+    if facts and all(one.last is None for one in found):
+        measured = {name for one in facts for row in one.rows for name in row}
+        known = sorted({*measured, *(name for own in told for name in own)} - {"step", "phase"})
         limit = f"no run has it; known: {', '.join(known) or 'none, nothing was measured yet'}"
         raise InputError(Problem(field="--metric", got=metric, limit=limit))
     return found
+
+
+def own_figures(run: RunDir) -> dict[str, Any]:
+    """Return the figures that a command job's program told in its `metrics.json`; none where it told none."""
+    try:
+        content = json.loads((run.output / "metrics.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return _flat(content) if isinstance(content, dict) else {}
 
 
 def differing_keys(facts: Sequence[RunFacts]) -> list[str]:
@@ -91,7 +103,7 @@ def _flat(content: Any, at: str = "") -> dict[str, Any]:
     }
 
 
-def _compared(facts: RunFacts, metric: str, keys: Sequence[str]) -> Compared:
+def _compared(facts: RunFacts, metric: str, keys: Sequence[str], own: dict[str, Any]) -> Compared:
     config, figures = _flat(facts.config), progress(facts)
     rows = [row for row in facts.rows if row.get("phase", "train") == "train"]
     points = [
@@ -100,6 +112,9 @@ def _compared(facts: RunFacts, metric: str, keys: Sequence[str]) -> Compared:
         if (value := number(row.get(metric))) is not None
     ]
     values = [value for _, value in points]
+    told = number(own.get(metric))
+    if not values and told is not None:
+        values = [told]
     tail = values[-max(1, round(len(values) * LAST_SHARE)) :]
     headline = facts.evaluation.headline() if facts.evaluation else None
     return Compared(
@@ -115,9 +130,15 @@ def _compared(facts: RunFacts, metric: str, keys: Sequence[str]) -> Compared:
     )
 
 
+def _keys(found: Sequence[Compared]) -> list[str]:
+    """Return the config values that are columns: of several kinds the kind alone, little else is in all."""
+    asked = list(found[0].asked) if found else []
+    return ["kind"] if "kind" in asked else asked[:MOST_KEYS]
+
+
 def head(found: Sequence[Compared], metric: str) -> list[str]:
     """Return the names of the columns."""
-    keys = [_short(key, found[0].asked) for key in list(found[0].asked)[:MOST_KEYS]]
+    keys = [_short(key, found[0].asked) for key in _keys(found)]
     return ["run", "state", *keys, f"{metric} last", "least", "skill", "tokens/s"]
 
 
@@ -127,21 +148,27 @@ def _short(key: str, keys: Iterable[str]) -> str:
     return last if sum(other.rpartition(".")[2] == last for other in keys) == 1 else key
 
 
-def cells(one: Compared) -> list[str]:
-    """Return one run as words, column by column."""
+def cells(one: Compared, keys: Sequence[str]) -> list[str]:
+    """Return one run as words, column by column; `keys` of its config among them."""
     return [
         one.name,
         one.state,
-        *(str(value) for value in list(one.asked.values())[:MOST_KEYS]),
+        *(_cut(one.asked[key]) for key in keys),
         *("–" if value is None else significant(value, 4) for value in (one.last, one.best)),
         "–" if one.skill is None else percent(one.skill, sign=True),
         "–" if one.tokens_per_s is None else si(one.tokens_per_s),
     ]
 
 
+def _cut(value: Any) -> str:
+    """Return a config value that fits a column: what differs in a command line is often its end."""
+    text = " ".join(map(str, value)) if isinstance(value, list) else str(value)
+    return text if len(text) <= LONGEST else f"{text[: LONGEST // 3]}…{text[-LONGEST // 2 :]}"
+
+
 def show(found: Sequence[Compared], metric: str, console: Console) -> None:
     """Show the table on a terminal, a small curve in each row; what says nothing there is left out."""
-    rows = [cells(one) for one in found]
+    rows = [cells(one, _keys(found)) for one in found]
     heads = head(found, metric)
     told = [
         column
@@ -150,14 +177,16 @@ def show(found: Sequence[Compared], metric: str, console: Console) -> None:
         or {row[column] for row in rows} - {"finished", "–"}
     ]
     told = [column for column in told if heads[column] != "tokens/s" or len(told) < ROOMY]
-    shown = grid(*(heads[column] for column in told), "over the steps", numbers_from=1)
+    curves = ["over the steps"] if any(one.points for one in found) else []
+    shown = grid(*(heads[column] for column in told), *curves, numbers_from=1)
     shown.columns[0].min_width = max(len(one.name) for one in found)
-    shown.columns[-1].justify = "left"
+    if curves:
+        shown.columns[-1].justify = "left"
     for one, row in zip(found, rows, strict=True):
         curve = Text(spark([value for _, value in one.points], 16), "dark_orange3")
-        shown.add_row(*(plain(row[column]) for column in told), curve)
+        shown.add_row(*(plain(row[column]) for column in told), *([curve] if curves else []))
     console.print(Padding(shown, (0, 1)))
-    left = len(found[0].asked) - MOST_KEYS if found else 0
+    left = len(found[0].asked) - len(_keys(found)) if found else 0
     if left > 0:
         console.print(f"{left} more config values differ: forgia compare … --csv, or forgia diff")
 
@@ -179,9 +208,11 @@ def as_csv(found: Sequence[Compared], metric: str) -> str:
 def write_comparison(found: Sequence[Compared], metric: str, to: Path) -> Path:
     """Write the page: the plot, then the table."""
     title = f"{len(found)} runs by {metric}"
-    rows: list[list[object]] = [list(cells(one)) for one in found]
+    rows: list[list[object]] = [list(cells(one, _keys(found))) for one in found]
+    curves = any(one.points for one in found)
+    over = (tag("h2", "Over the steps"), plot(found, metric), _key(found)) if curves else ()
     content = [
-        tag("section", tag("h2", "Over the steps"), plot(found, metric), _key(found), id="plot"),
+        *([tag("section", *over, id="plot")] if curves else []),
         tag(
             "section",
             tag("h2", "Figures"),
@@ -191,7 +222,7 @@ def write_comparison(found: Sequence[Compared], metric: str, to: Path) -> Path:
     ]
     best = min((one for one in found if one.last is not None), key=lambda one: one.last or 0.0)
     headline = f"{best.name} ends with the least {metric}: {significant(best.last or 0.0, 4)}."
-    links = {"#plot": "Over the steps", "#table": "Figures"}
+    links = {**({"#plot": "Over the steps"} if curves else {}), "#table": "Figures"}
     write_text(to, document(title, f"Comparison of {len(found)} runs", headline, links, content))
     return to
 

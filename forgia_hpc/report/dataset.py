@@ -1,4 +1,4 @@
-"""`data info`: a dataset on the terminal and as a self-contained page."""
+"""`data info` as a self-contained page, and as JSON."""
 
 from __future__ import annotations
 
@@ -6,38 +6,25 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from rich.console import Console
-from rich.padding import Padding
-from rich.table import Table
-from rich.text import Text
-
-from forgia_hpc.report.curves import spark
-from forgia_hpc.report.dataset_facts import (
-    ChannelFacts,
-    ContributionFacts,
-    DatasetFacts,
-    read_dataset,
+from forgia_hpc.report.dataset_cells import (
+    CHANNEL_HEAD,
+    OVERVIEW_HEAD,
+    about,
+    channel_cells,
+    overview_cells,
+    sentence,
+    split_cells,
+    split_head,
 )
-from forgia_hpc.report.figures import (
-    count,
-    duration,
-    moment,
-    percent,
-    significant,
-    size,
-    unit,
-    words,
-)
+from forgia_hpc.report.dataset_facts import read_dataset
+from forgia_hpc.report.dataset_terms import standing, terms
+from forgia_hpc.report.dataset_words import ChannelFacts, ContributionFacts, DatasetFacts
+from forgia_hpc.report.figures import significant
 from forgia_hpc.report.markup import Safe, join, table, tag
 from forgia_hpc.report.page import document
 from forgia_hpc.report.sections import facts_table, section
 from forgia_hpc.report.svg import Scale, padded, path
-from forgia_hpc.report.terminal import ACCENT, grid, pairs, plain
 from forgia_hpc.rundir import write_text
-
-MOST_CHANNELS = 24  # of a contribution on the terminal; the page shows all
-CHANNEL_HEAD = ["Channel", "Role", "Unit", "Step", "Valid", "Least", "Mean", "Largest"]
-SPLIT_HEAD = ["Split", "Machines", "Segments", "Series", "Steps", "Values", "Size"]
 
 
 def dataset_facts(directory: Path) -> dict[str, Any]:
@@ -47,6 +34,7 @@ def dataset_facts(directory: Path) -> dict[str, Any]:
         "identifier": facts.manifest.identifier,
         "version": facts.manifest.version,
         "card": facts.card.as_dict(),
+        "standing": [list(row) for row in standing(facts.manifest)],
         "contributions": [
             {
                 "identifier": one.manifest.identifier,
@@ -54,6 +42,9 @@ def dataset_facts(directory: Path) -> dict[str, Any]:
                 "card": one.card.as_dict(),
                 "machines": one.machines,
                 "marks": one.marks,
+                "closed": one.closed,
+                "terms": [list(row) for row in terms(one.card)],
+                "standing": [list(row) for row in standing(one.manifest)],
                 "first_ns": one.first_ns,
                 "last_ns": one.last_ns,
                 "splits": [{**asdict(split), "split": split.split.value} for split in one.splits],
@@ -75,119 +66,19 @@ def write_dataset_page(directory: Path, to: Path) -> Path:
     return to
 
 
-def show_dataset(directory: Path, console: Console) -> None:
-    """Show a dataset on the terminal; raises as `write_dataset_page` does."""
-    facts = read_dataset(directory)
-    console.print(
-        Text.assemble(
-            plain(facts.card.title, f"bold {ACCENT}"), "  ", plain(facts.manifest.identifier, "dim")
-        )
-    )
-    console.print(plain(sentence(facts)))
-    console.print()
-    for one in facts.contributions:
-        console.print(plain(one.card.title, "bold"))
-        for block in (pairs(about(one)), _split_rows(one), _channel_rows(one)):
-            console.print(Padding(block, (0, 0, 1, 2)))
-
-
-def sentence(facts: DatasetFacts) -> str:
-    """Return how much there is, in one sentence."""
-    machines = sum(one.machines for one in facts.contributions)
-    channels = sum(len(one.channels) for one in facts.contributions)
-    values = sum(split.values for one in facts.contributions for split in one.splits)
-    held = sum(one.manifest.bytes for one in facts.contributions)
-    many = len(facts.contributions)
-    who = f"{many} contributions" if many > 1 else "one contribution"
-    return (
-        f"{facts.card.title}: {who}, {_many(machines, 'machine')}, {_many(channels, 'channel')}, "
-        f"{count(values)} values in {size(held)}."
-    )
-
-
-def _many(number: int, what: str) -> str:
-    return f"{count(number)} {what}" + ("" if number == 1 else "s")
-
-
-def about(one: ContributionFacts) -> list[tuple[str, str]]:
-    """Return who gives the data, under what terms, and what time they cover."""
-    policy = one.card.policy
-    when = [moment(at) for at in (one.first_ns, one.last_ns) if at is not None]
-    marks = ", ".join(f"{words(code)} {count(often)} times" for code, often in one.marks.items())
-    rows = [
-        ("Contributor", one.card.contributor),
-        ("Version", one.manifest.identifier),
-        ("Licence", one.card.licence),
-        ("Source", one.card.source),
-        ("Citation", one.card.citation),
-        ("May be used for", ", ".join(policy.purposes) or "every kind of job"),
-        ("Until", policy.expires),
-        ("Models go to", policy.release),
-        ("Covers", " to ".join(when) or "no calendar: a clock by index"),
-        ("Machines", count(one.machines)),
-        ("Labels and events", marks),
-    ]
-    return [(name, value) for name, value in rows if value]
-
-
-def split_cells(one: ContributionFacts) -> list[list[str]]:
-    """Return the rows of `SPLIT_HEAD`."""
-    return [
-        [
-            words(split.split.value),
-            *(
-                count(v)
-                for v in (split.machines, split.segments, split.series, split.steps, split.values)
-            ),
-            size(split.bytes),
-        ]
-        for split in one.splits
-    ]
-
-
-def channel_cells(one: ChannelFacts) -> list[str]:
-    """Return the cells of `CHANNEL_HEAD`."""
-    coded = bool(one.channel.codes)
-    figures = (one.low, None if coded else one.mean, one.high)
-    return [
-        one.channel.name,
-        one.channel.role,
-        unit(one.channel.ucum) or "–",
-        ", ".join(map(duration, one.step_seconds[:2]))
-        + (" …" if len(one.step_seconds) > 2 else ""),
-        "–" if one.valid is None else _share(one.valid),
-        *("–" if value is None else significant(value) for value in figures),
-    ]
-
-
-def _share(valid: float) -> str:
-    """Return a share that says 100 % only where nothing is missing."""
-    return percent(valid) if valid == 1 or valid < 0.99 else f"{min(valid, 0.9999) * 100:.2f} %"
-
-
-def _split_rows(one: ContributionFacts) -> Table:
-    shown = grid(*SPLIT_HEAD)
-    for row in split_cells(one):
-        shown.add_row(*map(plain, row))
-    return shown
-
-
-def _channel_rows(one: ContributionFacts) -> Table:
-    shown = grid(*CHANNEL_HEAD, "Excerpt", numbers_from=3)
-    for entry in one.channels[:MOST_CHANNELS]:
-        line = Text(spark([v for v in entry.excerpt if v is not None], 24), ACCENT)
-        shown.add_row(*map(plain, channel_cells(entry)), line)
-    left = len(one.channels) - MOST_CHANNELS
-    if left > 0:
-        shown.add_row(plain(f"… {left} more", "dim"))
-    return shown
-
-
 def render(facts: DatasetFacts) -> str:
     """Return the page."""
     several = len(facts.contributions) > 1
     sections = (
-        [section("overview", "Overview", facts.card.description.strip(), _overview(facts))]
+        [
+            section(
+                "overview",
+                "Overview",
+                facts.card.description.strip(),
+                facts_table("What vouches for it", list(standing(facts.manifest))),
+                _overview(facts),
+            )
+        ]
         if several
         else []
     )
@@ -202,17 +93,11 @@ def _overview(facts: DatasetFacts) -> Safe:
     rows: list[list[object]] = [
         [
             tag("a", one.card.title, href=f"#{one.manifest.name}"),
-            one.card.contributor,
-            one.card.licence,
-            count(one.machines),
-            count(len(one.channels)),
-            count(sum(split.values for split in one.splits)),
-            size(one.manifest.bytes),
+            *overview_cells(one)[1:],
         ]
         for one in facts.contributions
     ]
-    head = ["Contribution", "Contributor", "Licence", "Machines", "Channels", "Values", "Size"]
-    return table("The contributions", head, rows, text_columns=3)
+    return table("The contributions", OVERVIEW_HEAD, rows, text_columns=3)
 
 
 def _section(one: ContributionFacts) -> Safe:
@@ -225,17 +110,14 @@ def _section(one: ContributionFacts) -> Safe:
         "Valid: the share of the steps that hold a value. "
         f"Excerpt: {longest} consecutive steps of the longest series."
     )
-    return section(
-        one.manifest.name,
-        one.card.title,
-        one.card.description.strip(),
-        facts_table("Terms and origin", about(one)),
-        table(f"Splits of {one.card.title}", SPLIT_HEAD, splits),
-        tag("p", hint, class_="hint"),
-        table(
-            f"Channels of {one.card.title}", [*CHANNEL_HEAD, "Excerpt"], channels, text_columns=4
-        ),
-    )
+    head = [*CHANNEL_HEAD, "Excerpt"]
+    blocks = [facts_table("Terms and origin", about(one))]
+    if splits:
+        blocks.append(table(f"Splits of {one.card.title}", split_head(one), splits))
+    if channels:
+        blocks.append(tag("p", hint, class_="hint"))
+        blocks.append(table(f"Channels of {one.card.title}", head, channels, text_columns=4))
+    return section(one.manifest.name, one.card.title, one.card.description.strip(), *blocks)
 
 
 def sparkline(entry: ChannelFacts) -> Safe:

@@ -2,71 +2,27 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from forgia_hpc.data.card import Card, load_card
+from forgia_hpc.data.card import load_card
 from forgia_hpc.data.index import Index
-from forgia_hpc.data.layout import Channel, Split
-from forgia_hpc.data.manifest import Manifest, load_manifest
-from forgia_hpc.data.opened import OpenContribution
+from forgia_hpc.data.layout import FORMAT as TELEMETRY
+from forgia_hpc.data.layout import Split
+from forgia_hpc.data.manifest import Manifest, flatten, load_manifest
 from forgia_hpc.data.reader import open_dataset
-
-EXCERPT_STEPS = 240
-MOST_EXCERPTS = 400  # channels of a contribution with a plot; beyond, the page stays quick
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitFacts:
-    """How much of a contribution one split holds."""
-
-    split: Split
-    machines: int
-    segments: int
-    series: int
-    steps: int
-    values: int
-    bytes: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class ChannelFacts:
-    """One channel of a group, over all splits."""
-
-    channel: Channel
-    group: str
-    step_seconds: tuple[float, ...]  # each rate found
-    season_steps: int
-    valid: float | None  # share of the steps that hold a value
-    mean: float | None
-    low: float | None
-    high: float | None
-    excerpt: list[float | None]  # consecutive steps from the middle of the longest training segment
-
-
-@dataclass(frozen=True, kw_only=True)
-class ContributionFacts:
-    """One contribution."""
-
-    manifest: Manifest
-    card: Card
-    splits: list[SplitFacts]
-    channels: list[ChannelFacts]
-    machines: int
-    marks: dict[str, int]  # code → how often
-    first_ns: int | None
-    last_ns: int | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class DatasetFacts:
-    """A contribution, or a consortium of several."""
-
-    manifest: Manifest
-    card: Card
-    contributions: list[ContributionFacts]
+from forgia_hpc.data.reading.opened import OpenContribution
+from forgia_hpc.errors import InputError
+from forgia_hpc.report.dataset_fields import field_contributions
+from forgia_hpc.report.dataset_words import (
+    EXCERPT_STEPS,
+    MOST_EXCERPTS,
+    ChannelFacts,
+    ContributionFacts,
+    DatasetFacts,
+    SplitFacts,
+)
 
 
 def read_dataset(directory: Path) -> DatasetFacts:
@@ -77,15 +33,48 @@ def read_dataset(directory: Path) -> DatasetFacts:
         SealBrokenError: a file is missing or altered; an excerpt's leaves are checked, not every byte.
     """
     manifest = load_manifest(directory)
-    with open_dataset(directory) as dataset:
-        contributions = [_contribution(source) for source in dataset.sources]
-    return DatasetFacts(manifest=manifest, card=load_card(directory), contributions=contributions)
+    parts = [found for one in flatten([manifest]) for found in _read(one)]
+    return DatasetFacts(manifest=manifest, card=load_card(directory), contributions=parts)
+
+
+def _read(manifest: Manifest) -> list[ContributionFacts]:
+    """Return the facts of a contribution; of one that can't be opened here what manifest and card tell."""
+    try:
+        if manifest.layout != TELEMETRY:
+            return field_contributions(manifest.directory)
+        with open_dataset(manifest.directory) as dataset:
+            return [_contribution(source) for source in dataset.sources]
+    except InputError as error:
+        if not manifest.tombstones and not any(entry.key_id for entry in manifest.files):
+            raise
+        return [_closed(manifest, error.problems[0].limit)]
+
+
+def _closed(manifest: Manifest, why: str) -> ContributionFacts:
+    first, last = _covered(manifest)
+    return ContributionFacts(
+        manifest=manifest,
+        card=load_card(manifest.directory),
+        splits=[one for split in Split if (one := _summed(manifest, split, None)) is not None],
+        channels=[],
+        machines=0,
+        marks={},
+        first_ns=first,
+        last_ns=last,
+        closed=why,
+    )
+
+
+def _covered(manifest: Manifest) -> tuple[int | None, int | None]:
+    """Return the first and the last moment measured, where there is a calendar."""
+    starts = [one.t_min_ns for one in manifest.shards if one.t_min_ns is not None]
+    ends = [one.t_max_ns for one in manifest.shards if one.t_max_ns is not None]
+    return min(starts, default=None), max(ends, default=None)
 
 
 def _contribution(source: OpenContribution) -> ContributionFacts:
     manifest, index = source.manifest, source.index
-    starts = [one.t_min_ns for one in manifest.shards if one.t_min_ns is not None]
-    ends = [one.t_max_ns for one in manifest.shards if one.t_max_ns is not None]
+    first, last = _covered(manifest)
     codes, counts = np.unique(index.marks["code"], return_counts=True)
     return ContributionFacts(
         manifest=manifest,
@@ -97,20 +86,25 @@ def _contribution(source: OpenContribution) -> ContributionFacts:
             index.codes[code]: count
             for code, count in zip(codes.tolist(), counts.tolist(), strict=True)
         },
-        first_ns=min(starts, default=None),
-        last_ns=max(ends, default=None),
+        first_ns=first,
+        last_ns=last,
     )
 
 
 def _split(manifest: Manifest, index: Index, split: Split) -> SplitFacts | None:
+    numbers = [row for row in range(len(index.shards)) if index.split_of(row) is split]
+    mine = index.segments[np.isin(index.segments["shard"], numbers)]
+    return _summed(manifest, split, len(np.unique(mine["asset"])))
+
+
+def _summed(manifest: Manifest, split: Split, machines: int | None) -> SplitFacts | None:
+    """Return what the manifest says of a split, if it has any."""
     shards = [entry for entry in manifest.shards if entry.split is split]
     if not shards:
         return None
-    numbers = [row for row in range(len(index.shards)) if index.split_of(row) is split]
-    mine = index.segments[np.isin(index.segments["shard"], numbers)]
     return SplitFacts(
         split=split,
-        machines=len(np.unique(mine["asset"])),
+        machines=machines,
         segments=sum(entry.segments for entry in shards),
         series=sum(entry.series for entry in shards),
         steps=sum(entry.steps for entry in shards),

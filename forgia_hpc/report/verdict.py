@@ -89,6 +89,7 @@ def _ending(facts: RunFacts, state: Standing, place: str = "") -> str:
         "sealed": "is sealed; no submission is recorded",
         "submitting": "was being submitted; the answer is not recorded",
         "pending": "waits in the queue",
+        "held": "is held by Slurm",
         "running": "is running",
         "timeout": f"ran out of its walltime{at_place}",
         "vanished": f"vanished{at_place}: Slurm no longer knows it, and it left no last word",

@@ -18,7 +18,7 @@ from torch import nn
 from forgia_hpc.digest import sha256_file
 from forgia_hpc.errors import SealBrokenError
 from forgia_hpc.models.table import resolve
-from forgia_hpc.rundir import read_json, sync_directory, write_json
+from forgia_hpc.rundir import read_json, sync_directory, write_json, write_text
 
 FORMAT = "forgia.model/1"
 WEIGHTS, FACTS = "model.safetensors", "model.json"
@@ -43,11 +43,15 @@ class ModelFacts:
 
 
 def save(
-    directory: Path, weights: nn.Module | Mapping[str, torch.Tensor], facts: ModelFacts
+    directory: Path,
+    weights: nn.Module | Mapping[str, torch.Tensor],
+    facts: ModelFacts,
+    beside: Mapping[str, str] | None = None,
 ) -> ModelFacts:
     """Write a model to `directory`, which appears whole; one that is there is replaced. Return the full facts.
 
-    `weights` may be a state dict: under ZeRO-3 no rank's module holds all of them.
+    `weights` may be a state dict: under ZeRO-3 no rank's module holds all of them. `beside`: texts of files
+    that go with it, by name.
     """
     state = weights.state_dict() if isinstance(weights, nn.Module) else weights
     tensors = {name: value.detach().cpu().contiguous() for name, value in state.items()}
@@ -64,6 +68,8 @@ def save(
             "sha256": sha256_file(part / WEIGHTS),
         }
         write_json(part / FACTS, full)
+        for name, text in (beside or {}).items():
+            write_text(part / name, text)
         _put_in_place(part, directory)
     finally:
         shutil.rmtree(part, ignore_errors=True)

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from forgia_hpc.digest import sha256_file
-from forgia_hpc.errors import ForgiaError, JobFailedError
+from forgia_hpc.errors import ForgiaError, JobFailedError, SupersededError
 from forgia_hpc.rundir import RunDir, read_json, sync_directory, write_json
 from forgia_hpc.runtime.world import World
 from forgia_hpc.runtime.writer import Writer
@@ -37,11 +37,17 @@ class Checkpoint:
 class Checkpoints:
     """The checkpoints of one run. Every method is collective."""
 
-    def __init__(self, run: RunDir, world: World, keep: int) -> None:
-        """Take a run; `keep` newest stay, and always the last whole one."""
+    def __init__(
+        self, run: RunDir, world: World, keep: int, check_wanted: Callable[[], None] = lambda: None
+    ) -> None:
+        """Take a run; `keep` newest stay, and always the last whole one.
+
+        `check_wanted` raises SupersededError where a later attempt has begun; rank 0 asks before anything changes.
+        """
         self._run = run
         self._world = world
         self._keep = keep
+        self._check_wanted = check_wanted
         self._folder = run.checkpoints
 
     def save(
@@ -56,6 +62,7 @@ class Checkpoints:
 
         Raises:
             JobFailedError: on every rank, if any rank could not write; the older checkpoints stay.
+            SupersededError: on every rank, if a later attempt has begun; nothing is committed or removed.
         """
         part = self._folder / f".{step}.part"
         self._on_root(step, lambda: self._clear_way(part))
@@ -92,14 +99,20 @@ class Checkpoints:
         return None
 
     def _on_root(self, step: int, work: Callable[[], None]) -> None:
-        """Let rank 0 work, and fail on every rank if it could not."""
-        problem = None
+        """Let rank 0 work, and fail on every rank if it could not, or is not wanted any more."""
+        problem, late = None, None
         if self._world.is_root:
             try:
+                self._check_wanted()
                 work()
+            except SupersededError as error:
+                late = str(error)
             except OSError as error:
                 problem = _words(error)
-        if problem := self._world.broadcast(problem):
+        problem, late = self._world.broadcast([problem, late])
+        if late:  # what lies there now may be the later attempt's
+            raise SupersededError(f"{late}; checkpoint {step} was not saved")
+        if problem:
             self._abandon(step, self._folder / f".{step}.part", {0: problem})
 
     def _clear_way(self, part: Path) -> None:
@@ -112,6 +125,7 @@ class Checkpoints:
         write_json(part / MANIFEST, manifest)
         for folder, _, _ in os.walk(part):
             sync_directory(Path(folder))
+        self._check_wanted()  # flushing may have taken minutes
         final = self._folder / str(step)
         if final.exists():  # a broken one of the same step, computed again
             final.rename(self._folder / f".{step}.old")

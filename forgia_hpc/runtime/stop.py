@@ -9,8 +9,10 @@ from pathlib import Path
 from types import FrameType, TracebackType
 from typing import Any
 
+from forgia_hpc.errors import SupersededError
 from forgia_hpc.rundir import RunDir
 
+SUPERSEDED = "superseded"  # in the file: a later attempt has begun, so leave and save nothing
 _SIGNALS = (signal.SIGUSR1, signal.SIGTERM)
 
 
@@ -26,6 +28,19 @@ def request_stop(run: RunDir, attempt: int) -> None:
     path.touch()
 
 
+def is_superseded(run: RunDir, attempt: int) -> bool:
+    """Whether a later attempt of this run has begun: its processes would write beside ours."""
+    return _word(stop_file(run, attempt)) == SUPERSEDED
+
+
+def _word(path: Path) -> str | None:
+    """Return what the file holds; None: nobody asks."""
+    try:
+        return path.read_text(encoding="utf-8").strip()
+    except FileNotFoundError:
+        return None
+
+
 class StopFlag:
     """Set by SIGUSR1, by SIGTERM, or by the file; once set it stays set."""
 
@@ -35,7 +50,7 @@ class StopFlag:
         self._poll_s = poll_s
         self._next_look = 0.0
         self._pid = os.getpid()
-        self._requested = False
+        self._requested = self._signalled = False
         self._before: dict[int, Any] = {}
 
     def __enter__(self) -> StopFlag:
@@ -56,15 +71,37 @@ class StopFlag:
 
     @property
     def requested(self) -> bool:
-        """Whether somebody asked to stop."""
-        if not self._requested and time.monotonic() >= self._next_look:
+        """Whether somebody asked to stop.
+
+        Raises:
+            SupersededError: a later attempt has begun; what this one would save is not wanted any more.
+        """
+        news = self._signalled and not self._requested
+        if news or time.monotonic() >= self._next_look:
+            # also once it is set: whoever was asked to stop may be superseded while it saves
             self._next_look = time.monotonic() + self._poll_s
-            self._requested = self._path.exists()
+            word = self._still_wanted()
+            self._requested = self._requested or self._signalled or word is not None
         return self._requested
+
+    def check_wanted(self) -> None:
+        """Look now, whatever was seen before: for whoever is about to commit what it saved.
+
+        Raises:
+            SupersededError: a later attempt has begun, and would read or write beside it.
+        """
+        self._still_wanted()
+
+    def _still_wanted(self) -> str | None:
+        """Return what the file holds now; None: nobody asks."""
+        word = _word(self._path)
+        if word == SUPERSEDED:
+            raise SupersededError("a later attempt of this run has begun")
+        return word
 
     def _on_signal(self, number: int, frame: FrameType | None) -> None:
         if os.getpid() == self._pid:
-            self._requested = True
+            self._signalled = True
             return
         # A forked child inherits the handler; swallowing its SIGTERM would make it immortal.
         signal.signal(number, signal.SIG_DFL)

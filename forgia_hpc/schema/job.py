@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -13,6 +14,10 @@ from forgia_hpc.schema.model import Model
 from forgia_hpc.schema.resources import Resources
 from forgia_hpc.schema.training import Optimizer, Parallel, Train
 
+STOP_SIGNALS = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGINT")
+PARTING_S = (
+    30  # between a program's own seconds and the end: its ranks leave, our last word, the requeue
+)
 _LABEL = re.compile(r"(\w[\w.+-]*)?")
 
 
@@ -90,6 +95,11 @@ class Prepare:
     overwrite: bool = False
 
 
+def is_below(path: str) -> bool:
+    """Whether a path, as it is written, stays below the directory that it starts in."""
+    return not path.startswith("/") and ".." not in path.split("/")
+
+
 @dataclass(kw_only=True)
 class Command:
     """The user's own program: an argument list, never a shell line."""
@@ -97,18 +107,40 @@ class Command:
     argv: list[str] = field(default_factory=list)
     source: str = ""  # directory sealed with the job; the program starts in the sealed copy
     env: dict[str, str] = field(default_factory=dict)
+    resumable: bool = (
+        False  # it saves when it is asked to stop, and goes on from there when started again
+    )
+    progress: str = (
+        ""  # the file or directory that it saves to, below output/; it must change in each attempt
+    )
+    stop_signal: str = "SIGTERM"  # what asks it to save and leave
+    save_s: int = 20  # seconds that it has for that
 
     def __post_init__(self) -> None:
-        """Refuse an argument that could not be passed on."""
+        """Refuse an argument that could not be passed on, and a program that could not be resumed."""
+        problems = [
+            Problem(field=f"command.{name}", got=got, limit=limit, where="schema/job.py", fix=fix)
+            for name, got, limit, fix in self._faults()
+        ]
+        if problems:
+            raise InputError(problems)
+
+    def _faults(self) -> Iterator[tuple[str, object, str, str]]:
         if any("\0" in word for word in self.argv):
-            raise InputError(
-                Problem(
-                    field="command.argv",
-                    got=self.argv,
-                    limit="no NUL characters",
-                    where="schema/job.py",
-                )
-            )
+            yield "argv", self.argv, "no NUL characters", ""
+        if self.resumable and not self.progress:
+            limit = "a resumable program is requeued only while what it saves changes"
+            yield "progress", self.progress, limit, "command.progress=checkpoints"
+        if not is_below(self.progress):
+            limit = "below output/ of the run: no absolute path and no .."
+            yield "progress", self.progress, limit, "command.progress=checkpoints"
+        if self.progress and not self.resumable:
+            fix = "command.resumable=true, or leave command.progress out"
+            yield "progress", self.progress, "is looked at for a resumable program only", fix
+        if self.stop_signal not in STOP_SIGNALS:
+            yield "stop_signal", self.stop_signal, f"one of {', '.join(STOP_SIGNALS)}", ""
+        if not 1 <= self.save_s <= 3600:
+            yield "save_s", self.save_s, "1 to 3600 seconds", ""
 
 
 @dataclass(kw_only=True)

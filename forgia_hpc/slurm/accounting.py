@@ -8,7 +8,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 
 from forgia_hpc.schema.resources import Resources
-from forgia_hpc.slurm.profile import Accounting, Cluster, Node
+from forgia_hpc.slurm.offer import Node
+from forgia_hpc.slurm.profile import Cluster
+from forgia_hpc.slurm.site import Accounting
 
 _UNITS = {"K": 2**-10, "M": 1.0, "G": 2**10, "T": 2**20, "P": 2**30}  # Slurm's sizes in MB (MiB)
 

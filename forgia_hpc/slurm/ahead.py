@@ -12,6 +12,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from forgia_hpc import process
+from forgia_hpc.slurm.conf import missing_conf
 
 
 @dataclass(frozen=True)
@@ -25,7 +26,7 @@ _BEGUN: dict[tuple[str, ...], _Begun] = {}
 
 def begin(calls: Sequence[tuple[str, ...]], environment: Mapping[str, str]) -> None:
     """Start each command; one that can't be started is asked again by whoever needs it."""
-    for argv in calls:
+    for argv in calls if missing_conf(environment) is None else ():
         with contextlib.suppress(OSError):
             program = subprocess.Popen(
                 argv,

@@ -6,9 +6,8 @@ import os
 import re
 from collections.abc import Iterator, Mapping, Sequence
 
-from forgia_hpc import process
 from forgia_hpc.errors import SlurmSilentError
-from forgia_hpc.slurm.state import GOING, WAITING, SlurmState, ask, run_clean
+from forgia_hpc.slurm.state import GOING, WAITING, SlurmState, account_rows, ask, queue_rows
 
 _PENDING = re.compile(r"(?P<job>\d+)_\[(?P<tasks>[\d,-]+)(?:%\d+)?\]")
 
@@ -43,10 +42,8 @@ def task_states(
 def _queue(
     job_ids: Sequence[str], environment: Mapping[str, str]
 ) -> dict[tuple[str, int], SlurmState]:
-    argv = ["squeue", "--noheader", "--states=all", f"--jobs={','.join(job_ids)}"]
     found = {}
-    for line in ask([*argv, "--format=%i|%T|%r|%N|%j"], environment).stdout.splitlines():
-        task, state, reason, nodes, name = line.split("|", 4)
+    for task, state, reason, nodes, _, name in queue_rows(job_ids, environment):
         for job, index in tasks_of(task):
             found[job, index] = SlurmState(
                 job_id=task,
@@ -62,15 +59,9 @@ def _queue(
 def _accounting(
     job_ids: Sequence[str], environment: Mapping[str, str]
 ) -> dict[tuple[str, int], SlurmState]:
-    """Ask sacct; a cluster without slurmdbd, or with one that is down, leaves the answer empty."""
-    argv = ["sacct", "-X", "-n", "-P", f"--jobs={','.join(job_ids)}"]
-    try:
-        answer = run_clean([*argv, "--format=JobID,State,ExitCode,NodeList,JobName"], environment)
-    except (process.ProgramMissingError, process.ProgramSilentError):
-        return {}
+    """Return the tasks that have ended by sacct; what it still believes to run is squeue's to tell."""
     found = {}
-    for line in answer.stdout.splitlines() if answer.returncode == 0 else ():
-        task, state, code, nodes, name = line.split("|", 4)
+    for task, state, code, nodes, _, _, name in account_rows(job_ids, environment):
         exit_code, _, number = code.partition(":")
         for job, index in tasks_of(task):
             found[job, index] = SlurmState(
@@ -82,7 +73,6 @@ def _accounting(
                 signal=int(number or 0),
                 source="sacct",
             )
-    # what accounting still believes to run is squeue's to tell
     return {key: one for key, one in found.items() if one.state not in WAITING | GOING}
 
 

@@ -6,7 +6,9 @@ from dataclasses import dataclass
 
 from forgia_hpc.schema.job import Launch
 from forgia_hpc.schema.resources import Resources
-from forgia_hpc.slurm.profile import Cluster, Partition
+from forgia_hpc.slurm.health import excluded_nodes
+from forgia_hpc.slurm.offer import Partition
+from forgia_hpc.slurm.profile import Cluster
 from forgia_hpc.slurm.request import charged_account, memory, tasks
 
 
@@ -24,6 +26,7 @@ class Asked:
     mem_mb: int | None = None
     exclusive: bool = False
     points: int = 1  # of an array: each counts against the submit limits
+    excluded: str = ""  # nodes that it keeps off, as --exclude names them
 
     def total(self, resource: str) -> int | None:
         """Return how much of a TRES the whole job holds; None where the request does not say."""
@@ -55,4 +58,5 @@ def asked_of(resources: Resources, cluster: Cluster, launch: Launch, *, points: 
         mem_mb=whole.mem_mb if whole else (resources.mem_gb or 0) * 1024 if asks_memory else None,
         exclusive=partition.exclusive,
         points=points,
+        excluded=excluded_nodes(cluster) or "",
     )

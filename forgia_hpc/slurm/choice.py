@@ -11,7 +11,8 @@ from forgia_hpc.slurm.asked import Asked, asked_of
 from forgia_hpc.slurm.caps import caps
 from forgia_hpc.slurm.finding import Finding, Measure
 from forgia_hpc.slurm.obstacles import obstacles
-from forgia_hpc.slurm.profile import Cluster, Partition
+from forgia_hpc.slurm.offer import Partition
+from forgia_hpc.slurm.profile import Cluster
 from forgia_hpc.slurm.written import holders_of_profile, limits_of_profile
 
 

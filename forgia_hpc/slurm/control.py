@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 
 from forgia_hpc import process
 from forgia_hpc.errors import ForgiaError, SlurmSilentError
+from forgia_hpc.slurm.conf import require_conf
 
 TIMEOUT_S = 10
 HOLD_S = 150  # a requeued job waits 121 s for the old credential to expire (seen on Slurm 22.05)
@@ -23,12 +24,14 @@ class JobFacts:
     """One job as slurmctld holds it now. Times are seconds since 1970; None: unknown or unlimited."""
 
     state: str
+    name: str = ""  # one with a blank is cut, and is none of ours
     reason: str = ""
     restarts: int = 0
     end_time: float | None = None
     start_time: float | None = None
     preempted: bool = False
     excluded: str = ""
+    gpus: int = 0  # of all its nodes
 
 
 def job_facts(job: str, environment: Mapping[str, str]) -> JobFacts:
@@ -48,12 +51,45 @@ def parse_facts(said: str) -> JobFacts:
     excluded = words.get("ExcNodeList", "")
     return JobFacts(
         state=words.get("JobState", ""),
+        name=words.get("JobName", ""),
         reason=words.get("Reason", ""),
         restarts=int(words.get("Restarts", "0")),
         end_time=_seconds(words.get("EndTime", "")),
         start_time=_seconds(words.get("StartTime", "")),
         preempted=_seconds(words.get("PreemptTime", "")) is not None,
         excluded="" if excluded == "(null)" else excluded,
+        gpus=_gpus(words.get("AllocTRES") or words.get("TRES", "")),
+    )
+
+
+def _gpus(tres: str) -> int:
+    counts = dict(one.split("=", 1) for one in tres.split(",") if "=" in one)
+    return int(counts.get("gres/gpu", "0"))
+
+
+def node_words(nodes: str, environment: Mapping[str, str]) -> dict[str, str]:
+    """Return state and reason of each node of a list as Slurm writes it, `n[1-2]`.
+
+    Raises:
+        SlurmSilentError: no answer.
+        SlurmRefusedError: it knows no such node.
+    """
+    said = _scontrol(["--oneliner", "show", "node", nodes], environment).splitlines()
+    found = {}
+    for line in said:
+        words = dict(word.split("=", 1) for word in line.split() if "=" in word)
+        reason = line.partition(" Reason=")[2].partition(" [")[0]
+        if "NodeName" in words:
+            found[words["NodeName"]] = f"{words.get('State', '')} {reason}".strip()
+    return found
+
+
+def is_gone(words: str) -> bool:
+    """Whether slurmctld has lost a node, by its state as Slurm writes it."""
+    state = words.partition(" ")[0]
+    # POWERED_DOWN and the like are no failures
+    return state.endswith("*") or not {"DOWN", "FAIL", "NOT_RESPONDING"}.isdisjoint(
+        state.split("+")
     )
 
 
@@ -65,6 +101,16 @@ def requeue(job: str, environment: Mapping[str, str]) -> None:
         SlurmRefusedError: it may not be requeued, or it ends already.
     """
     _scontrol(["requeue", job], environment)
+
+
+def release(job: str, environment: Mapping[str, str]) -> None:
+    """Let a job start that is held; one that is not held is left as it is.
+
+    Raises:
+        SlurmSilentError: no answer.
+        SlurmRefusedError: an operator holds it, it is another user's, or it has ended.
+    """
+    _scontrol(["release", job], environment)
 
 
 def exclude(job: str, nodes: str, environment: Mapping[str, str]) -> None:
@@ -99,6 +145,7 @@ def clear_hold(job: str, environment: Mapping[str, str], *, now: float) -> bool:
 
 def _scontrol(words: list[str], environment: Mapping[str, str]) -> str:
     try:
+        require_conf(environment)
         answer = process.run(["scontrol", *words], timeout_s=TIMEOUT_S, env={**environment, **_UTC})
     except process.ProgramSilentError as error:
         raise SlurmSilentError(f"Slurm did not answer: {error}") from error

@@ -11,7 +11,9 @@ from collections.abc import Iterator
 from fnmatch import fnmatchcase
 from typing import Any
 
-from forgia_hpc.slurm.profile import Area, Cluster, Evidence, Node, Partition, Qos
+from forgia_hpc.slurm.offer import Node, Partition, Qos
+from forgia_hpc.slurm.profile import Cluster, Evidence
+from forgia_hpc.slurm.site import Area
 
 # Choices of ours, and what describes the profile itself: nobody's facts.
 CHOICES = (
@@ -43,7 +45,6 @@ CHOICES = (
     "software.mpi",
     "env.offline",
     "env.debug",
-    "env.port_rule",
     "accounting.source",
     "*.*.name",
     "*.*.note",
@@ -65,6 +66,7 @@ STATED = (
 )
 # What a submission relies on: a null here is told in `unknown`, with what is assumed instead.
 EXPECTED = (
+    "country",
     "scheduler.version",
     "scheduler.resubmit",
     "scheduler.max_array_size",

@@ -16,6 +16,7 @@ from submitit.core.utils import FailedJobError, FailedSubmissionError
 from submitit.slurm.slurm import SlurmExecutor, _make_sbatch_string
 
 from forgia_hpc.errors import ForgiaError, InputError, Problem, SlurmSilentError
+from forgia_hpc.slurm.conf import missing_conf
 from forgia_hpc.slurm.request import (
     INHERITED,
     INHERITED_PREFIXES,
@@ -126,8 +127,11 @@ class BatchExecutor(SlurmExecutor):  # type: ignore[misc]
             raise _explained(error, self._script.name) from error
 
 
-def require_slurm() -> None:
-    """Raise an InputError where this machine has no Slurm."""
+def require_slurm(environment: Mapping[str, str] | None = None) -> None:
+    """Raise an InputError where this machine has no Slurm, or the one that `environment` names is gone."""
+    if path := missing_conf(environment or {}):
+        limit, fix = f"there is no {path}", 'start it with: eval "$(slurm/dev/up)"'
+        raise InputError(Problem(field="cluster", got="SLURM_CONF", limit=limit, fix=fix))
     if SlurmExecutor.affinity() < 0:
         raise InputError(
             Problem(

@@ -13,9 +13,9 @@ from forgia_hpc.errors import Problem
 from forgia_hpc.slurm.asked import Asked
 from forgia_hpc.slurm.sbatch_options import meant
 
-_DIRECTIVE = re.compile(r"#SBATCH\s+(.*)")
+_DIRECTIVE = re.compile(r"#SBATCH\s*(.*)")
 _SPACED = re.compile(r"#\s+SBATCH\s")
-_VARIABLE = re.compile(r"\$\{?\w+")
+_VARIABLE = re.compile(r"\$[\w{(]|`")
 _SHORT = {
     "A": "account",
     "C": "constraint",
@@ -32,6 +32,7 @@ _SHORT = {
     "x": "exclude",
 }
 FLAGS = frozenset({"exclusive", "requeue", "no-requeue", "contiguous", "wait", "hold", "parsable"})
+GPU_FORMS = ("gres", "gpus", "gpus-per-node", "gpus-per-task")
 _LAUNCHERS = re.compile(r"\b(srun|mpirun|mpiexec)\b")
 _TORCHRUN = re.compile(r"\btorchrun\b|torch\.distributed\.run\b|\baccelerate\s+launch\b")
 _PYTHON = re.compile(r"^\s*(?:exec\s+)?python3?\b")
@@ -127,7 +128,7 @@ def header_problems(script: Foreign) -> list[Problem]:
         for name in options
         if (near := meant(name))
     ]
-    forms = [name for name in ("gres", "gpus", "gpus-per-node", "gpus-per-task") if name in options]
+    forms = [name for name in GPU_FORMS if name in options]
     if len(forms) > 1:
         got = " and ".join(f"--{name}" for name in forms)
         found.append(
@@ -144,11 +145,6 @@ def header_problems(script: Foreign) -> list[Problem]:
             found.append(
                 _wrong(f"--{name}={options[name]}", limit, script.at(name), f"mkdir -p {folder}")
             )
-    name = options.get("job-name", "")
-    if re.search(r"[\s'\";]", name):
-        found.append(
-            _wrong(f"--job-name={name}", "one word without quotes is needed", script.at("job-name"))
-        )
     return found
 
 
@@ -200,6 +196,11 @@ def asked_by(script: Foreign) -> Asked:
         mem_mb=megabytes(options.get("mem", "")),
         exclusive="exclusive" in options,
     )
+
+
+def names_gpus(options: Mapping[str, str]) -> bool:
+    """Whether a header says how many GPUs it wants; none is a number too."""
+    return any(name in options and "gpu" in f"{name}:{options[name]}" for name in GPU_FORMS)
 
 
 def gpus_per_node(options: Mapping[str, str]) -> int:

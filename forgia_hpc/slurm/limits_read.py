@@ -8,6 +8,7 @@ from collections.abc import Mapping
 
 from forgia_hpc import process
 from forgia_hpc.errors import InputError, Problem, SlurmSilentError
+from forgia_hpc.slurm.conf import require_conf
 from forgia_hpc.slurm.limits import Association, Limits, NodeState, PartitionLimits, QosLimits
 from forgia_hpc.slurm.limits_text import (
     ASSOCIATION_COLUMNS,
@@ -84,6 +85,7 @@ def _ask(argv: tuple[str, ...], environment: Mapping[str, str], timeout_s: float
         key for key in os.environ if key.startswith(("SINFO_", "SLURM_TIME", "SLURM_BITSTR"))
     ]
     try:
+        require_conf(environment)
         answer = process.run(argv, timeout_s=timeout_s, env=environment, without=foreign)
     except process.ProgramMissingError as error:
         limit, fix = "Slurm's commands are needed", "run this on a login node of the cluster"

@@ -6,16 +6,17 @@ import dataclasses
 import datetime
 import os
 import pwd
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 
 from forgia_hpc import process
 from forgia_hpc.errors import SlurmSilentError
 from forgia_hpc.slurm import ahead, live_text
 from forgia_hpc.slurm.asked import Asked
-from forgia_hpc.slurm.caps import DENY, Bound, Cap, Holder, bounds_of, caps
+from forgia_hpc.slurm.conf import require_conf
+from forgia_hpc.slurm.enforced import enforced_caps
 from forgia_hpc.slurm.finding import Measure
-from forgia_hpc.slurm.limits import Association, Limits, QosLimits
+from forgia_hpc.slurm.limits import Association, Limits
 from forgia_hpc.slurm.limits_read import limits_of
 from forgia_hpc.slurm.limits_text import (
     ASSOCIATION_COLUMNS,
@@ -25,7 +26,7 @@ from forgia_hpc.slurm.limits_text import (
     parse_partitions,
     parse_qos,
 )
-from forgia_hpc.slurm.live_text import Book, Queued, Record
+from forgia_hpc.slurm.live_text import Book, Queued
 from forgia_hpc.slurm.rooms import Now, Room
 
 TIMEOUT_S = 10  # a verdict is worth so much waiting; what has not answered by then is "not checked"
@@ -62,12 +63,14 @@ def read_measure(
     found, (told, left_out) = _limits(calls), book.result()
     asked = _with_defaults(asked, found, told)
     empty = live_text.parse_rooms(rooms.result())
+    kept_off = set(live_text.expand(asked.excluded))
+    left = [room for room in empty if room.name not in kept_off]
     measure = Measure(
         limits=found,
-        caps=tuple(_caps(asked, _whole(asked, empty), found, told)),
+        caps=tuple(enforced_caps(asked, _whole(asked, empty), found, told)),
         accounts=_accounts(found),
         own_qos=_own_qos(asked, found),
-        now=_now(asked, found, empty, live_text.parse_queue(calls["queue"].result())),
+        now=_now(asked, found, left, live_text.parse_queue(calls["queue"].result())),
         where=WHERE,
         unchecked=(*found.left_out, *left_out),
     )
@@ -118,6 +121,7 @@ def _ask(argv: tuple[str, ...], environment: Mapping[str, str], timeout_s: float
     # an inherited SINFO_FORMAT or SLURM_TIME_FORMAT would change the answer
     foreign = [k for k in os.environ if k.startswith(("SINFO_", "SQUEUE_", "SLURM_TIME"))]
     try:
+        require_conf(environment)
         answer = ahead.answer(argv, environment, timeout_s) or process.run(
             argv, timeout_s=timeout_s, env=environment, without=foreign
         )
@@ -179,52 +183,6 @@ def _own_qos(asked: Asked, limits: Limits) -> tuple[str, ...] | None:
     account = (asked.account or "").lower()
     mine = [one for one in limits.associations if one.account == account]
     return tuple(name for one in mine for name in one.qos) if mine else None
-
-
-def _caps(asked: Asked, whole: Asked, limits: Limits, book: Book) -> Iterable[Cap]:
-    """Return the limits of QOS and associations, where this Slurm enforces them."""
-    if not {"limits", "safe"} & set(limits.enforce):
-        return ()
-    partition = limits.partitions.get(asked.partition or "")
-    job = limits.qos.get(asked.qos or "")
-    door = limits.qos.get(partition.qos or "") if partition else None
-    first = (job, door) if job and "OverPartQOS" in job.flags else (door, job)
-    both = list(dict.fromkeys(qos.name for qos in first if qos))
-    holders = [_qos(limits.qos[name], book, asked) for name in both]
-    strict = any(DENY in limits.qos[name].flags for name in both)
-    return caps(asked, (*holders, *_chain(asked, book)), strict=strict, whole=whole)
-
-
-def _qos(qos: QosLimits, book: Book, asked: Asked) -> Holder:
-    """Return a QOS with its limits as slurmdbd has them, and their use as the controller counts it."""
-    told = book.qos.get(qos.name, Record(name=qos.name))
-    account = (asked.account or "").lower()
-    counted = {
-        **told.bounds,
-        **told.accounts.get(account, {}),
-        **told.users.get(str(os.getuid()), {}),
-    }
-    written = bounds_of(qos)
-    bounds = {
-        name: Bound(bound.limit, counted.get(name, bound).used) for name, bound in written.items()
-    }
-    return Holder(name=f"QOS {qos.name}", scope="QOS", bounds={**counted, **bounds})
-
-
-def _chain(asked: Asked, book: Book) -> list[Holder]:
-    """Return the user's association and the accounts above it, from below."""
-    account, found = (asked.account or "").lower(), []
-    for record in book.associations:
-        if record.user and record.name == account:
-            name = f"your association with {account}"
-            found.append(Holder(name=name, scope="Assoc", bounds=record.bounds))
-    accounts = {record.name: record for record in book.associations if not record.user}
-    while account in accounts:
-        record = accounts.pop(account)
-        name = f"account {account}"
-        found.append(Holder(name=name, scope="Assoc", bounds=record.bounds, parent=True))
-        account = record.parent
-    return found
 
 
 def _now(asked: Asked, limits: Limits, rooms: list[Room], queue: list[Queued]) -> Now:

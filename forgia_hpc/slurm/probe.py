@@ -12,7 +12,8 @@ from pathlib import Path
 
 from forgia_hpc import process
 from forgia_hpc.errors import ForgiaError, InputError, Problem, SlurmSilentError
-from forgia_hpc.slurm.profile import Cluster, Fact, Partition
+from forgia_hpc.slurm.offer import Partition
+from forgia_hpc.slurm.profile import Cluster, Fact
 
 TIMEOUT_S = 30
 POLL_S = 0.5

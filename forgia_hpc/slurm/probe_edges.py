@@ -131,3 +131,28 @@ def after_plus(bench: Bench) -> Row:
     question = "Does after:JOB+1 start a minute after JOB has started?"
     good = lag >= 55 if lag < 600 else None
     return [bench.fact("after_plus_minutes", question, good, f"started {lag:.0f} s after it")]
+
+
+def aftercorr(bench: Bench) -> Row:
+    """Does aftercorr pair the tasks of two arrays."""
+    first = bench.submit("paired_from", "exit $SLURM_ARRAY_TASK_ID", "--array=0-1")
+    second = bench.submit(
+        "paired_to",
+        SHORT,
+        "--array=0-1",
+        f"--dependency=aftercorr:{first}",
+        "--kill-on-invalid-dep=no",
+    )
+    yield
+    for task in (0, 1):
+        bench.ended(f"{first}_{task}")
+    ran = bench.ended(f"{second}_0")
+    other = bench.until(f"{second}_1", _decided, "a verdict on the task whose partner failed")
+    question = "Does aftercorr let each task wait for its own partner?"
+    good = ran["JobState"] == "COMPLETED" and other["JobState"] in ("PENDING", "CANCELLED")
+    words = f"partner completed: {ran['JobState']}; partner failed: {other['JobState']} {other['Reason']}"
+    return [bench.fact("aftercorr_pairs_tasks", question, good, words)]
+
+
+def _decided(facts: dict[str, str]) -> bool:
+    return facts["JobState"] != "PENDING" or "Never" in facts["Reason"]

@@ -9,7 +9,17 @@ import os
 from dataclasses import dataclass, field
 
 from forgia_hpc.errors import InputError, Problem
-from forgia_hpc.schema.job import Launch
+from forgia_hpc.slurm.offer import Node, Partition, Qos
+from forgia_hpc.slurm.site import (
+    Accounting,
+    Area,
+    Environment,
+    Health,
+    Network,
+    Roots,
+    Software,
+    Topology,
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,216 +80,13 @@ class Scheduler:
 
 
 @dataclass(frozen=True, kw_only=True)
-class WalltimeBin:
-    """Where the longest walltime depends on the nodes asked for."""
-
-    nodes: int  # up to so many
-    max_time: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Partition:
-    """Limits of a partition; times as [D-]HH:MM:SS, memory of a node in Slurm's MB (MiB).
-
-    The name "" is that of a job which names none: the site chooses by constraint, account or QOS.
-    """
-
-    name: str
-    node_type: str | None = None  # None: the only one
-    max_time: str | None = None
-    default_time: str | None = None
-    min_nodes: int | None = None
-    max_nodes: int | None = None
-    exclusive: bool = False
-    qos: tuple[str, ...] = ()
-    gpus: bool = True
-    cpus: int | None = None  # of one job on one node, where the partition gives less than the node
-    mem_mb: int | None = None
-    free: bool = False
-    online: bool = False
-    walltime_bins: tuple[WalltimeBin, ...] = ()
-    gone: bool = False  # the last refresh did not find it
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Qos:
-    """Limits of a QOS. max_time of None: the partition's holds."""
-
-    name: str
-    min_nodes: int | None = None
-    max_nodes: int | None = None
-    max_time: str | None = None
-    exceeds_partition: bool = False  # its max_time and max_nodes may be beyond the partition's
-    max_nodes_per_user: int | None = None
-    max_gpus_per_user: int | None = None
-    max_cpus_per_user: int | None = None
-    max_jobs_per_user: int | None = None  # running
-    max_submit_per_user: int | None = None  # queued and running
-    max_node_hours: float | None = None  # of one job
-    scope: str = "user"  # user | account: whose sum the per-user limits hold
-    preemptible: bool = False
-    debug: bool = False
-    priority: int | None = None
-    strict: bool = True  # False: the limit is doubtful, so it warns
-    gone: bool = False  # the last refresh did not find it
-    as_of: str = ""
-    source: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Node:
-    """One kind of node as Slurm sees it."""
-
-    name: str = "node"
-    cpus: int
-    usable_cpus: int | None = None  # where some cores are kept for the system
-    threads_per_core: int = 1
-    mem_mb: int | None = None  # None: not established, so memory is neither checked nor priced
-    gpus: int = 0
-    gpu_model: str | None = None
-    gpu_mem_gb: int | None = None
-    peak_tflops: dict[str, float] = field(default_factory=dict)  # of one GPU, dense, by number type
-    cpus_per_gpu: int | None = None  # the share that is billed with one GPU
-    mem_mb_per_gpu: int | None = None
-    numa_nodes: int | None = None
-    cpu_bind: tuple[str, ...] = ()  # one mask a rank; they hold on whole nodes only
-    local_tmp_gb: int | None = None
-    local_tmp_gres: bool = False
-
-
-@dataclass(frozen=True, kw_only=True)
-class Topology:
-    """The network as placement and NCCL need it."""
-
-    group_size: int | None = None  # nodes of one cell or switch
-    switches_hint: str | None = None
-    nics: int | None = None
-    ifname: str | None = None
-    hca: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Accounting:
-    """How the machine bills.
-
-    formula max_share: hours * nodes * per_unit_hour * the largest of cpus/unit_cpus, gpus/unit_gpus and
-    mem_mb/unit_mem_mb asked for on a node (None: not counted), each rounded up where `whole_units`.
-    formula node_hours: hours * nodes * per_node_hour. null: not established, whole nodes are assumed.
-    """
-
-    unit: str = "core-h"
-    formula: str | None = None
-    per_node_hour: float | None = None
-    per_unit_hour: float | None = None
-    unit_cpus: int | None = None
-    unit_gpus: int | None = None
-    unit_mem_mb: int | None = None
-    whole_units: bool = False
-    balance_cmd: tuple[str, ...] = ()
-    linearised: bool = False  # a month's share of the budget has a priority of its own
-    account_pattern: str | None = None  # a regular expression
-    account_suffix: str | None = None
-    source: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Area:
-    """One storage area. role: home | work | fast | scratch | tmp | archive | public."""
-
-    var: str | None = None
-    path: str | None = None
-    role: str = "work"
-    scope: str = "project"  # user | project | node
-    quota_gb: int | None = None
-    purge_days: int | None = None
-    backup: bool | None = None
-    on_compute: bool = True
-    quota_cmd: tuple[str, ...] = ()
-    note: str = ""
-
-
-@dataclass(frozen=True, kw_only=True)
-class Roots:
-    """Default roots; may hold $VARIABLES of the site."""
-
-    runs: str | None = None
-    data: str | None = None
-    caches: str | None = None  # pip, HF, torch and Triton caches, off $HOME
-
-
-@dataclass(frozen=True, kw_only=True)
-class Network:
-    """Who reaches the internet. null: not established, so offline is assumed."""
-
-    compute_online: bool | None = None
-    login_online: bool | None = None
-    staging_partition: str | None = None
-    data_mover: str | None = None
-    proxy_allowed: bool | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Container:
-    """How containers run here. build_where: login | staging | elsewhere."""
-
-    runtime: str | None = None  # apptainer | singularity
-    gpu_flag: str | None = None
-    binds: tuple[str, ...] = ()
-    build_where: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Software:
-    """What the batch script does before python."""
-
-    init: tuple[str, ...] = ()
-    modules: tuple[str, ...] = ()
-    module_conflicts: tuple[str, ...] = ()
-    python: str | None = None
-    driver: str | None = None
-    max_cuda: str | None = None
-    container: Container = Container()
-    launch: Launch = Launch.srun
-    mpi: str | None = None  # srun --mpi=…; None: the site's default
-
-
-@dataclass(frozen=True, kw_only=True)
-class Environment:
-    """Variables of the ranks. `offline` holds where compute nodes are; `candidates` are for benchmarks only."""
-
-    defaults: dict[str, str] = field(default_factory=dict)
-    offline: dict[str, str] = field(default_factory=dict)
-    debug: dict[str, str] = field(default_factory=dict)
-    candidates: dict[str, str] = field(default_factory=dict)
-    master_addr_suffix: str = ""
-    port_rule: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class BadNode:
-    """A node that jobs should keep off, why, and until when (YYYY-MM-DD)."""
-
-    name: str
-    reason: str
-    until: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class Health:
-    """What a job checks or avoids before it computes."""
-
-    exclude: tuple[BadNode, ...] = ()
-    preflight: tuple[str, ...] = ()
-
-
-@dataclass(frozen=True, kw_only=True)
 class Cluster:
     """One machine as we use it."""
 
     name: str
     title: str
     site: str = ""
+    country: str | None = None  # ISO 3166-1, where its disks and nodes stand: policies ask for it
     enabled: bool = True
     disabled_because: str = ""
     slurm: bool = True
@@ -289,21 +96,21 @@ class Cluster:
     sources: tuple[str, ...] = ()
     evidence: tuple[Evidence, ...] = ()
     unknown: dict[str, str] = field(default_factory=dict)  # field path → what is assumed instead
-    detect: Detect = Detect()
-    scheduler: Scheduler = Scheduler()
+    detect: Detect = field(default_factory=Detect)
+    scheduler: Scheduler = field(default_factory=Scheduler)
     default_partition: str | None = None
     partitions: tuple[Partition, ...] = ()
     qos: tuple[Qos, ...] = ()
     node_types: tuple[Node, ...] = ()
     ranks_per_node: int | None = None  # None: one a GPU
-    topology: Topology = Topology()
-    accounting: Accounting = Accounting()
+    topology: Topology = field(default_factory=Topology)
+    accounting: Accounting = field(default_factory=Accounting)
     storage: tuple[Area, ...] = ()
-    roots: Roots = Roots()
-    network: Network = Network()
-    software: Software = Software()
-    env: Environment = Environment()
-    health: Health = Health()
+    roots: Roots = field(default_factory=Roots)
+    network: Network = field(default_factory=Network)
+    software: Software = field(default_factory=Software)
+    env: Environment = field(default_factory=Environment)
+    health: Health = field(default_factory=Health)
     notes: tuple[str, ...] = ()
     limits_as_of: str = (
         ""  # of the refresh that overwrote the shipped limits; empty: never refreshed

@@ -14,8 +14,8 @@ _PLAIN = {
     "Dependency": "it waits for another job",
     "DependencyNeverSatisfied": "the job it waits for did not succeed: it never starts; forgia cancel",
     "BeginTime": "held until its begin time (two minutes after a requeue)",
-    "JobHeldUser": "held by its owner: scontrol release",
-    "JobHeldAdmin": "held by an operator",
+    "JobHeldUser": "held by its owner",
+    "JobHeldAdmin": "held by an operator, who alone can release it: ask the cluster's support",
     "ReqNodeNotAvail": "a node that it needs is down, drained or reserved",
     "Reservation": "it waits for its reservation",
     "Licenses": "a licence that it needs is taken",
@@ -23,6 +23,7 @@ _PLAIN = {
     "PartitionDown": "the partition takes no jobs now",
     "PartitionInactive": "the partition is inactive",
     "PartitionNodeLimit": "more nodes than the partition allows: it never starts",
+    "PartitionConfig": "the partition cannot give what it asks, as it is set now: it never starts",
     "PartitionTimeLimit": "longer than the partition allows: it never starts",
     "BadConstraints": "no node can give what it asks: it never starts",
     "Cleaning": "its last attempt is being cleaned up",
@@ -30,9 +31,11 @@ _PLAIN = {
     "Prolog": "its nodes are being prepared",
     "InvalidAccount": "the account is not valid here: it never starts",
     "InvalidQOS": "the QOS is not valid here: it never starts",
-    "launch failed requeued held": "its start failed on a node, and Slurm holds it: scontrol release",
-    "JobHoldMaxRequeue": "requeued too often, and Slurm holds it: scontrol release",
+    "launch failed requeued held": "its start failed on a node, and Slurm holds it",
+    "job requeued in held state": "requeued, and held by who asked for that",
+    "JobHoldMaxRequeue": "requeued too often, and Slurm holds it",
 }
+_HELD = {"JobHeldUser", "JobHoldMaxRequeue", "job requeued in held state"}
 _LIMIT = re.compile(r"(?P<whose>QOS|Assoc)(?P<scope>Grp|Max)(?P<what>\w+)")
 _OVER = {
     "WallDurationPerJob": "longer than the {whose} allows: it never starts",
@@ -58,6 +61,12 @@ def in_words(reason: str) -> str:
 def never_starts(reason: str) -> bool:
     """Whether a job with this reason waits for ever unless somebody changes something."""
     return "never starts" in in_words(reason)
+
+
+def is_held(reason: str) -> bool:
+    """Whether a waiting job does not start before its owner releases it; what an operator holds he can't."""
+    word = reason.replace("_", " ")  # as scontrol writes it
+    return word in _HELD or word.endswith("requeued held")
 
 
 def _limit(word: str) -> str | None:

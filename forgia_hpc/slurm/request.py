@@ -10,7 +10,9 @@ from pathlib import Path
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.schema.job import Launch
 from forgia_hpc.schema.resources import Resources
-from forgia_hpc.slurm.profile import Cluster, Partition
+from forgia_hpc.slurm.health import excluded_nodes
+from forgia_hpc.slurm.offer import Partition
+from forgia_hpc.slurm.profile import Cluster
 
 SBATCH_TIMEOUT_S = 60
 KILL_AFTER_S = 5  # for an sbatch that ignores SIGTERM
@@ -30,6 +32,10 @@ CACHES = {
     "TRITON_CACHE_DIR": "triton",
     "XDG_CACHE_HOME": "",
 }
+
+# The first line: a SIGUSR1 that comes before Python has its handler ended the job with "FAILED 0:10". What is
+# ignored stays so over exec; the batch step then listens (node/watch.py), and its ranks begin with the default.
+DEAF = "trap '' USR1"
 
 _SITE_VARIABLE = re.compile(r"(\$[A-Za-z_]\w*|\$\{[A-Za-z_]\w*\})")
 _REQUIRED = ':?}"'  # bash ends the script where the variable is not set
@@ -139,7 +145,9 @@ def directives(
     }
     plain = {key: value for key, value in asked.items() if value is not None}
     gpus = gpu_directives(resources, cluster, launch)
-    return {**plain, **gpus, **cluster.scheduler.extra}
+    kept_off = excluded_nodes(cluster)
+    last: Directives = {"exclude": kept_off} if kept_off else {}
+    return {**plain, **gpus, **cluster.scheduler.extra, **last}
 
 
 def exports(resources: Resources, cluster: Cluster, *, run: Path, launch: Launch) -> dict[str, str]:
@@ -198,7 +206,7 @@ def sbatch_request(
         name=name,
         folder=run / "logs",
         directives=asked,
-        setup=setup_lines(exported, cluster),
+        setup=(DEAF, *setup_lines(exported, cluster)),
         argv=(step.python, "-m", "forgia_hpc.node.batch", str(run), "--digest", step.digest),
         environment=cluster.environment(),
     )

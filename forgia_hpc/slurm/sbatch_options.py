@@ -20,8 +20,13 @@ _NAMES = """
 KNOWN = tuple(_NAMES.split())
 
 
+def is_known(name: str) -> bool:
+    """Whether sbatch itself knows an option; it takes the beginning of a name too."""
+    return len(name) == 1 or any(known.startswith(name) for known in KNOWN)
+
+
 def meant(name: str) -> str:
     """Return the option that a misspelt one is near to; empty for a known one and for a plugin's."""
-    if len(name) == 1 or any(known.startswith(name) for known in KNOWN):
-        return ""  # sbatch takes the beginning of a name too
+    if is_known(name):
+        return ""
     return next(iter(difflib.get_close_matches(name, KNOWN, n=1, cutoff=0.8)), "")

@@ -17,11 +17,14 @@ def misfits(asked: Asked, measure: Measure, *, tested_at_once: bool) -> Iterator
         return
     rooms = measure.now.rooms
     able = takes_when_empty(asked, rooms)
-    if able >= asked.nodes or (able == len(rooms) and not tested_at_once):
+    too_many = able == len(rooms) and not tested_at_once and not asked.excluded
+    if able >= asked.nodes or too_many:
         return  # too many nodes, and nothing else: that is said already
     fate = Fate.refused if tested_at_once else Fate.never
     shape = f"{asked.cpus} cores, {asked.gpus} GPUs, {asked.mem_mb or 0} MB"
     limit = f"{able} of {len(rooms)} nodes of {asked.partition} have {shape}, and {asked.nodes} are asked for"
+    if asked.excluded:
+        limit += f"; the job keeps off {asked.excluded}"
     yield finding(fate, "BadConstraints", ("resources", shape), limit, measure.where)
 
 

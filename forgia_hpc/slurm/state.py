@@ -13,6 +13,8 @@ from dataclasses import dataclass, replace
 
 from forgia_hpc import process
 from forgia_hpc.errors import InputError, Problem, SlurmSilentError
+from forgia_hpc.slurm.conf import require_conf
+from forgia_hpc.slurm.rows import ACCOUNTS, QUEUE, Row, rows
 
 TIMEOUT_S = 30
 # sacct of a job that was cancelled in its first second: slurmdbd never got its name (seen on 22.05)
@@ -72,6 +74,7 @@ def cancel(job_ids: Iterable[str], environment: Mapping[str, str]) -> None:
 def run_clean(argv: list[str], environment: Mapping[str, str]) -> process.Answer:
     """Run a Slurm command without what would change its answer, as an inherited SQUEUE_FORMAT would."""
     foreign = [key for key in os.environ if key.startswith(("SQUEUE_", "SACCT_", "SLURM_TIME_"))]
+    require_conf(environment)
     return process.run(argv, timeout_s=TIMEOUT_S, env=environment, without=foreign)
 
 
@@ -97,20 +100,42 @@ def ask(argv: list[str], environment: Mapping[str, str]) -> process.Answer:
     return answer
 
 
+def queue_rows(job_ids: Sequence[str], environment: Mapping[str, str]) -> list[Row]:
+    """Return squeue's lines on these jobs: job or task, state, reason, nodes, expected start, name.
+
+    Raises:
+        SlurmSilentError: squeue gave no answer.
+    """
+
+    def asked(ids: Sequence[str]) -> list[Row]:
+        argv = ["squeue", "--noheader", "--states=all", f"--jobs={','.join(ids)}"]
+        answer = ask([*argv, f"--format={QUEUE}"], environment)
+        return [line.split("|", 5) for line in answer.stdout.splitlines()]
+
+    return rows("squeue", job_ids, environment, asked) if job_ids else []
+
+
+def account_rows(job_ids: Sequence[str], environment: Mapping[str, str]) -> list[Row]:
+    """Return sacct's lines on these jobs, in the order of ACCOUNTS.
+
+    A cluster without slurmdbd, or with one that is down, leaves the answer empty.
+    """
+
+    def asked(ids: Sequence[str]) -> list[Row]:
+        argv = ["sacct", "-X", "-n", "-P", f"--jobs={','.join(ids)}", f"--format={ACCOUNTS}"]
+        try:
+            answer = run_clean(argv, environment)
+        except (process.ProgramMissingError, process.ProgramSilentError):
+            return []
+        lines = answer.stdout.splitlines() if answer.returncode == 0 else []
+        return [line.split("|", 6) for line in lines]
+
+    return rows("sacct", job_ids, environment, asked) if job_ids else []
+
+
 def _queue(job_ids: Sequence[str], environment: Mapping[str, str]) -> dict[str, SlurmState]:
-    if not job_ids:
-        return {}
-    argv = [
-        "squeue",
-        "--noheader",
-        "--states=all",
-        f"--jobs={','.join(job_ids)}",
-        "--format=%i|%T|%r|%N|%S|%j",  # the name last: it may hold a bar
-    ]
-    found = {}
-    for line in ask(argv, environment).stdout.splitlines():
-        job, state, reason, nodes, start, name = line.split("|", 5)
-        found[job] = SlurmState(
+    return {
+        job: SlurmState(
             job_id=job,
             name=name,
             state=state,
@@ -119,28 +144,14 @@ def _queue(job_ids: Sequence[str], environment: Mapping[str, str]) -> dict[str, 
             start=start,
             source="squeue",
         )
-    return found
+        for job, state, reason, nodes, start, name in queue_rows(job_ids, environment)
+    }
 
 
 def _accounting(job_ids: Sequence[str], environment: Mapping[str, str]) -> dict[str, SlurmState]:
-    """Ask sacct; a cluster without slurmdbd (or with one that is down) leaves the answer empty."""
-    if not job_ids:
-        return {}
-    argv = [
-        "sacct",
-        "-X",
-        "-n",
-        "-P",
-        f"--jobs={','.join(job_ids)}",
-        "--format=JobIDRaw,State,ExitCode,NodeList,ElapsedRaw,TimelimitRaw,JobName",
-    ]
-    try:
-        answer = run_clean(argv, environment)
-    except (process.ProgramMissingError, process.ProgramSilentError):
-        return {}
+    """Return what has ended by sacct; what it still believes to run is squeue's to tell."""
     found = {}
-    for line in answer.stdout.splitlines() if answer.returncode == 0 else ():
-        job, state, code, nodes, elapsed, limit, name = line.split("|", 6)
+    for job, state, code, nodes, elapsed, limit, name in account_rows(job_ids, environment):
         exit_code, _, number = code.partition(":")
         found[job] = SlurmState(
             job_id=job,

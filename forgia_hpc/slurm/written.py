@@ -6,7 +6,8 @@ from forgia_hpc.schema.resources import parse_walltime
 from forgia_hpc.slurm.asked import Asked
 from forgia_hpc.slurm.caps import Bound, Holder, bounds_of
 from forgia_hpc.slurm.limits import Limits, PartitionLimits, QosLimits
-from forgia_hpc.slurm.profile import Cluster, Partition, Qos
+from forgia_hpc.slurm.offer import Partition, Qos
+from forgia_hpc.slurm.profile import Cluster
 
 MANY = 10**9  # a profile does not say how many nodes a partition has
 

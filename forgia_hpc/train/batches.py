@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import time
 from collections.abc import Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from types import TracebackType
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
+from forgia_hpc.data.reading.loader import Loader
+from forgia_hpc.data.reading.windows import WindowIndex
 from forgia_hpc.data.sampler import Sampler
-from forgia_hpc.data.windows import WindowIndex
 
 Micro = dict[str, torch.Tensor]  # the keyword arguments of a forecaster's forward
+AHEAD = 2  # steps read ahead
+Chosen = Sequence[tuple[int, int]] | NDArray[np.int64]  # (contribution, window) pairs
 
 
 @dataclass(frozen=True)
@@ -27,11 +31,12 @@ class StepBatch:
     series: int
     windows: int
     values: int  # numbers in context and target, measured or not
+    chosen: Chosen  # (contribution, window) of each
     waited_s: float = 0.0  # how long the training loop stood still for it
 
 
 class Batches:
-    """Reads step s + 1 while step s is computed."""
+    """Reads the steps to come while a step is computed."""
 
     def __init__(
         self, index: WindowIndex, sampler: Sampler, rank: int, world_size: int, micro_batch: int
@@ -40,8 +45,7 @@ class Batches:
         self._index, self._sampler = index, sampler
         self._rank, self._world_size = rank, world_size
         self._micro_batch = micro_batch
-        self._reader = ThreadPoolExecutor(1, thread_name_prefix="batches")
-        self._ahead: dict[int, Future[StepBatch]] = {}
+        self._loader = Loader(self._read, AHEAD)
 
     def __enter__(self) -> Batches:
         """Return itself."""
@@ -53,20 +57,16 @@ class Batches:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """End the thread; a read that has begun ends first, because it holds the dataset's files."""
-        self._reader.shutdown(wait=True, cancel_futures=True)
+        """End the thread."""
+        self._loader.close()
 
     def take(self, step: int, last: int) -> StepBatch:
-        """Return the batch of a step (from 1), and begin to read the next unless it is the last."""
+        """Return the batch of a step (from 1); those up to AHEAD steps on are read meanwhile."""
         started = time.perf_counter()
-        coming = self._ahead.pop(step, None) or self._reader.submit(self._read, step)
-        batch = coming.result()
-        waited_s = time.perf_counter() - started
-        if step < last:
-            self._ahead[step + 1] = self._reader.submit(self._read, step + 1)
-        return replace(batch, waited_s=waited_s)
+        batch = self._loader.take(step, last)
+        return replace(batch, waited_s=time.perf_counter() - started)
 
-    def _read(self, step: int) -> StepBatch:
+    def _read(self, step: int, _slot: int) -> StepBatch:
         chosen = self._sampler.batch(step - 1, self._rank, self._world_size)
         micro = [
             self._micro(chosen[first : first + self._micro_batch])
@@ -79,6 +79,7 @@ class Batches:
             series=sum(counts),
             windows=len(chosen),
             values=sum(each["context"].numel() + each["target"].numel() for each in micro),
+            chosen=chosen,
         )
 
     def _weights(self, step: int, counts: Sequence[int]) -> list[float]:
@@ -91,11 +92,12 @@ class Batches:
         parts = self._world_size * len(counts)
         return [count * parts / whole for count in counts]
 
-    def _micro(self, chosen: Sequence[tuple[int, int]]) -> Micro:
+    def _micro(self, chosen: Chosen) -> Micro:
         """Read some windows into the tensors of one forward pass."""
         found = self._index.gather(chosen)
         arrays = {"context": found.context, "target": found.target, "group": found.group}
         tensors = {name: torch.from_numpy(array) for name, array in arrays.items()}
         if torch.cuda.is_available():
+            # torch keeps pinned memory for the next: a ring of ours would save nothing
             tensors = {name: tensor.pin_memory() for name, tensor in tensors.items()}
         return tensors

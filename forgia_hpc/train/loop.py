@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+import datetime
 import math
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from forgia_hpc.errors import InputError, Problem, StoppedError
-from forgia_hpc.rundir import RunDir
+from forgia_hpc.data.access.usage import FILE as USAGE
+from forgia_hpc.data.access.usage import Use, read_usage
+from forgia_hpc.data.sampler import Sampler
+from forgia_hpc.errors import ForgiaError, InputError, Problem, StoppedError
+from forgia_hpc.rundir import RunDir, json_text
 from forgia_hpc.runtime.checkpoint import Checkpoint, Checkpoints
 from forgia_hpc.runtime.engine import Engine, Outcome
 from forgia_hpc.runtime.heartbeat import Heartbeat
@@ -38,16 +41,20 @@ class Training:
     ledger: Ledger
     heart: Heartbeat
     dataset: str  # name@version of what is learnt from
-    order: Callable[[int], dict[str, Any]]  # the sampler's state after a number of steps
+    sampler: Sampler  # the order of the data
+    use: Use  # which shards the model has learnt from
+    ends: datetime.datetime | None = None  # from then on the data may not be read any more
     step: int = 0  # optimizer steps done
     loss: float | None = None
     resumed_from: int | None = None
+    _over: bool = False  # the data may not be read any more
 
     def steps(self) -> None:
         """Train until the last step, or save and leave when asked to stop.
 
         Raises:
             StoppedError: asked to stop; everything is saved.
+            InputError: the grant has ended; everything is saved.
             JobFailedError: steps that teach nothing, or a checkpoint that could not be written.
         """
         train, skipped = self.job.train, SkippedWatch(self.job.train.max_skipped)
@@ -61,6 +68,7 @@ class Training:
             totals, stopping = self._agree(outcome, batch)
             skipped.see(step, outcome, totals.loss)
             self.step, self.loss = step, totals.loss
+            self.use.note(batch.chosen)
             if stopping or step % train.checkpoint_every == 0 or step == train.steps:
                 self._save()
             self.ledger.row(
@@ -74,13 +82,13 @@ class Training:
                 skipped=skipped.total,
             )
             if stopping and step < train.steps:
-                raise StoppedError(f"stopped after step {step} of {train.steps}; it is saved")
+                raise self._leaving(step)
 
     def resume(self) -> None:
         """Go back to the newest whole checkpoint of this run, if there is one.
 
         Raises:
-            InputError: it was written by another number of ranks.
+            InputError: it was written by another number of ranks, or in another order of the data.
         """
         self.heart.beat(0, "resume")
         newest = self.checkpoints.newest()
@@ -90,7 +98,9 @@ class Training:
             return
         if newest.world_size != self.world.size and self.job.parallel.zero_stage > 0:
             raise _other_world(newest, self.world.size)
+        self.sampler.from_cursor(bytes.fromhex(newest.facts["order"]["cursor"]))
         self.engine.load(newest.directory)
+        self.use.go_on(read_usage(newest.directory))
         if newest.world_size == self.world.size:
             load_chance(newest.directory, self.world.rank)
         else:
@@ -119,11 +129,27 @@ class Training:
 
     def _agree(self, outcome: Outcome, batch: StepBatch) -> tuple[Totals, bool]:
         """Add up one step over all ranks; the wish to stop travels along, so agreeing costs one message."""
-        own = [outcome.loss, batch.values, batch.windows, float(self.stop.requested)]
-        loss, values, windows, stopping = self.world.sum(own)
+        wishes = [float(self.stop.requested), float(self._ended())]
+        loss, values, windows, *wishes = self.world.sum(
+            [outcome.loss, batch.values, batch.windows, *wishes]
+        )
         totals = Totals(float(loss) / self.world.size, float(values), float(windows))
         self.ledger.count(totals, batch.waited_s, outcome.seconds)
-        return totals, bool(stopping)
+        self._over = bool(wishes[1])
+        return totals, any(wishes)
+
+    def _ended(self) -> bool:
+        return self.ends is not None and datetime.datetime.now(datetime.UTC) >= self.ends
+
+    def _leaving(self, step: int) -> ForgiaError:
+        """Return why it leaves after a step that is saved."""
+        done = f"step {step} of {self.job.train.steps}; it is saved"
+        if not self._over:
+            return StoppedError(f"stopped after {done}")
+        ended = self.ends.isoformat() if self.ends else ""
+        limit = f"the data may not be read any more, left after {done}"
+        fix = "submit again without what has ended (forgia data plan)"
+        return InputError(Problem(field="grant.expires", got=ended, limit=limit, fix=fix))
 
     def _save(self) -> None:
         if self.step == self.resumed_from:
@@ -136,15 +162,19 @@ class Training:
             "dataset": self.dataset,
             "zero_stage": self.job.parallel.zero_stage,
             "precision": self.job.parallel.precision.value,
-            "order": self.order(self.step),
+            "order": self.sampler.state(self.step),
         }
-        self.checkpoints.save(self.step, facts, self._write)
+        use = self.use.document(self.step, self.world)
+        self.checkpoints.save(self.step, facts, partial(self._write, use))
         self.ledger.save_s += time.perf_counter() - started
         if self.world.is_root:
             seconds = round(time.perf_counter() - started, 3)
             self.run.event("checkpoint_saved", step=self.step, seconds=seconds)
 
-    def _write(self, writer: Writer) -> None:
+    def _write(self, use: dict[str, Any], writer: Writer) -> None:
+        if self.world.is_root:
+            with writer.file(writer.directory / USAGE) as opened:
+                opened.write(json_text(use).encode())
         save_chance(writer, self.world.rank)
         self.engine.save(writer)
 

@@ -12,13 +12,18 @@ from typing import Any
 import torch
 from torch import nn
 
+from forgia_hpc.data.access.model_card import JSON, MARKDOWN, card_text, model_card
+from forgia_hpc.data.access.usage import FILE as USAGE
+from forgia_hpc.data.access.usage import Use, use_before
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.reader import Dataset, open_dataset
+from forgia_hpc.data.reading.windows import WindowIndex
 from forgia_hpc.data.sampler import Sampler
+from forgia_hpc.digest import sha256_text
 from forgia_hpc.errors import InputError, JobFailedError, Problem
 from forgia_hpc.metrics import MetricsFile
 from forgia_hpc.models.table import resolve
-from forgia_hpc.rundir import RunDir, read_json, write_json
+from forgia_hpc.rundir import RunDir, json_text, read_json, write_json
 from forgia_hpc.runtime import artefact
 from forgia_hpc.runtime.checkpoint import Checkpoints
 from forgia_hpc.runtime.deepspeed_setup import micro_batch
@@ -31,7 +36,7 @@ from forgia_hpc.schema.job import TrainJob
 from forgia_hpc.train.batches import Batches
 from forgia_hpc.train.chance import seed_all
 from forgia_hpc.train.loop import Training
-from forgia_hpc.train.watch import Ledger
+from forgia_hpc.train.watch import TOKEN_STEPS, Ledger
 
 Figures = dict[str, Any]
 
@@ -64,9 +69,9 @@ def _prepare(
     heart = stack.enter_context(Heartbeat(run, attempt(), world.rank, node=world.node))
     heart.beat(0, "open data")
     grant = read_json(run.inputs / "grant.json")
-    dataset = stack.enter_context(open_dataset(grant, verify=job.data.verify))
+    dataset = stack.enter_context(open_dataset(grant, verify=job.data.verify, io=job.data.io))
     index = dataset.windows(Split.train, job.data)
-    sampler = Sampler(index, job.seed, job.train.global_batch, job.data.temperature)
+    sampler = Sampler(index, job.seed, job.train.global_batch, job.data)
     heart.beat(0, "build model")
     module = _module(job, run)
     engine = stack.enter_context(open_engine(module, job, run, world))
@@ -79,15 +84,27 @@ def _prepare(
         stop=stop,
         engine=engine,
         batches=batches,
-        checkpoints=Checkpoints(run, world, job.train.keep),
+        checkpoints=Checkpoints(run, world, job.train.keep, stop.check_wanted),
         ledger=Ledger(metrics, job.train.log_every),
         heart=heart,
         dataset=grant.get("identifier") or _identifier(dataset),
-        order=sampler.state,
+        sampler=sampler,
+        use=_use(job, run, dataset, index),
+        ends=dataset.ends,
     )
     training.leave_if_asked()
     training.resume()
     return training
+
+
+def _use(job: TrainJob, run: RunDir, dataset: Dataset, index: WindowIndex) -> Use:
+    """Return the ledger of what is learnt from; what a first model has seen before stays in it."""
+    tokens = (job.data.context + job.data.horizon) / TOKEN_STEPS
+    shards = [[one.path for one in dataset.source(name).manifest.shards] for name in index.names]
+    use = Use(index, shards, tokens, read_json(run.inputs / "grant.json"))
+    if job.train.start_from:
+        use.before = use_before(_artefact_of(run, job.train.start_from))
+    return use
 
 
 def _module(job: TrainJob, run: RunDir) -> nn.Module:
@@ -141,6 +158,7 @@ def _export(training: Training) -> None:
     job, heart = training.job, training.heart
     heart.beat(training.step, "export")
     weights = training.engine.weights()
+    use = training.use.document(training.step, training.world)
     if training.world.is_root:
         training.run.output.mkdir(exist_ok=True)
         facts = artefact.ModelFacts(
@@ -153,9 +171,18 @@ def _export(training: Training) -> None:
             dataset=training.dataset,
             step=training.step,
             seed=job.seed,
+            extra={"usage_sha256": sha256_text(json_text(use))},
         )
-        artefact.save(training.run.output / "model", weights, facts)
+        training.stop.check_wanted()
+        artefact.save(training.run.output / "model", weights, facts, _beside(use, facts))
     training.world.barrier()
+
+
+def _beside(use: dict[str, Any], facts: artefact.ModelFacts) -> dict[str, str]:
+    """Return what goes with a model: which data it has seen, and its card."""
+    words = ("name", "family", "context", "horizon", "step", "seed")
+    card = model_card(use, {word: getattr(facts, word) for word in words})
+    return {USAGE: json_text(use), JSON: json_text(card), MARKDOWN: card_text(card)}
 
 
 def _figures(training: Training) -> Figures:

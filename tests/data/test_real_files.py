@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from forgia_hpc.data.ingest.load import load_recipe
+from forgia_hpc.data.ingest.draft import draft
+from forgia_hpc.data.ingest.draft_yaml import as_yaml
+from forgia_hpc.data.ingest.load import load_recipe, recipe_from_text
 from forgia_hpc.data.ingest.run import ingest
 from forgia_hpc.data.ingest.sealing import ingest_and_seal
-from forgia_hpc.data.manifest import load_manifest, verify_files
+from forgia_hpc.data.manifest import load_manifest
+from forgia_hpc.data.presence import verify_files
 
 pytestmark = pytest.mark.data
 
@@ -139,3 +142,13 @@ def test_the_consortium_is_sealed_and_whole(raw, tmp_path):
     assert verify_files(manifest, manifest.directory) == []
     assert sorted(one.name for one in manifest.contributions()) == sorted(FIGURES)
     assert report.rows_in == sum(figures[0] for figures in FIGURES.values())
+
+
+@pytest.mark.parametrize("name", FIGURES)
+def test_a_draft_of_the_raw_files_ingests_as_it_is(raw, name):
+    files = [file.path for table in load_recipe(name).tables for file in table.files]
+    text = as_yaml(draft([raw / name / path for path in files], name))
+    _, report = ingest(recipe_from_text(text, where=name), raw)
+    assert (report.rows_in, report.rows_out, report.channels, report.machines) == FIGURES[name][:4]
+    assert report.totals() == FIGURES[name][4] | ({"blanks": 33727} if name == "turbofan" else {})
+    assert report.flags == ()

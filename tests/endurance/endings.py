@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import json
 import random
+import subprocess
 import sys
 import time
 from pathlib import Path
@@ -12,29 +13,16 @@ from types import TracebackType
 from typing import Any
 
 from slurm.conftest import raised
-from slurm.trip import PARTITION, Trip, living_of
+from slurm.training import kill, losses, ready, training
+from slurm.trip import PARTITION, living_of
 
-from forgia_hpc.metrics import read_metrics
 from forgia_hpc.rundir import RunDir
 
 STEPS = 400
 EVERY = 50  # steps between two checkpoints
-LIMIT_S = 420
-WORDS = (
-    "train",
-    "resources.nodes=1",
-    "resources.ranks_per_node=1",
-    "resources.cpus_per_rank=1",
-    "resources.mem_gb=8",
-    "data.dataset=demo_press",
-    "data.context=64",
-    "data.horizon=16",
-    "parallel.precision=fp32",
-    f"train.steps={STEPS}",
-    "train.global_batch=4",
-    f"train.checkpoint_every={EVERY}",
-    "evaluate.enabled=false",
-)
+LIMIT_S = 300  # below the limit of a trip: a run that is stuck is a fault of its trial
+WORDS = training(STEPS, every=EVERY)
+GOING_ON = ("pending", "running", "held", "unknown")
 # what disturbs it → the states that may follow, and whether the run goes on by itself
 DISTURBANCES = {
     "preempted, requeued by Slurm": ({"completed"}, True),
@@ -47,18 +35,6 @@ DISTURBANCES = {
     "batch step killed": ({"failed", "stopped"}, False),
     "launcher killed": ({"failed"}, False),
 }
-KILL = """
-import os, pathlib, signal, sys
-run, word = sys.argv[1:]
-for entry in pathlib.Path("/proc").glob("[0-9]*"):
-    try:
-        words = (entry / "cmdline").read_bytes().decode().split("\\0")
-    except OSError:
-        continue
-    wanted = words[0] == "srun" if word == "srun" else words[1:3] == ["-m", word]
-    if wanted and any(run in each for each in words):
-        os.kill(int(entry.name), signal.SIGKILL)
-"""
 
 
 class Endings:
@@ -72,12 +48,7 @@ class Endings:
 
     def __enter__(self) -> Endings:
         """Raise a Slurm, make the dataset, and train once undisturbed."""
-        self._trip = Trip(self._slurm.__enter__(), self._scratch)
-        self._trip.environment |= {
-            "FORGIA_DATA": str(self._scratch / "data"),
-            "XDG_CONFIG_HOME": str(self._scratch / "config"),
-        }
-        self._trip("data", "ingest", "demo_press")
+        self._trip = ready(self._slurm.__enter__(), self._scratch)
         run, _ = self._trip.submit(*WORDS)
         self._trip("wait", run.name)
         self._whole = losses(run)
@@ -98,16 +69,23 @@ class Endings:
         wanted, alone = DISTURBANCES[what]
         step = chance.randint(0, STEPS * 3 // 4)
         run, job = self._submit(what)
-        _until(lambda: bool(run.events("batch_started")) and done(run) >= step)
+        if not _until(lambda: bool(run.events("batch_started")) and done(run) >= step):
+            return {"what": what, "step": step, "state": "", "faults": self._stuck(run)}
         time.sleep(chance.uniform(0, 0.3))
         before = done(run)
         self._disturb(what, run, job)
-        state = self._wait(run)
-        faults = [] if state["state"] in wanted else [f"{state['state']}: {state['why']}"]
+        state, held = self._wait(run), ""
+        if what == "node failed" and state["state"] == "held":
+            held, faults = state["why"], self._resume(run)
+            state = self._told(run)
+        else:
+            faults = [] if state["state"] in wanted else [f"{state['state']}: {state['why']}"]
         if not alone and state["state"] != "completed":
             faults += self._resume(run)
+        faults += self._stuck(run) if self._told(run)["state"] in GOING_ON else []
         faults += self._left(run)
-        return {"what": what, "step": before, "state": state["state"], "faults": faults}
+        row = {"what": what, "step": before, "state": state["state"], "faults": faults}
+        return {**row, "held": held} if held else row
 
     def _submit(self, what: str) -> tuple[RunDir, str]:
         self._trip.hold_the_door()
@@ -143,10 +121,14 @@ class Endings:
             self._trip("cancel", run.name)
         else:
             word = "srun" if what == "launcher killed" else "forgia_hpc.node.batch"
-            slurm.inside("python3", "-c", KILL, str(run.path), word)
+            kill(self._trip, run, word)
 
     def _wait(self, run: RunDir) -> dict[str, Any]:
-        self._trip("wait", run.name, "--timeout", str(LIMIT_S), code=None)
+        with contextlib.suppress(subprocess.TimeoutExpired):  # what the run is then, is the fault
+            self._trip("wait", run.name, "--timeout", str(LIMIT_S), code=None)
+        return self._told(run)
+
+    def _told(self, run: RunDir) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self._trip("status", run.name, "--json").stdout)["runs"][
             0
         ]
@@ -163,6 +145,12 @@ class Endings:
             else [f"after resume {state['state']}: {state['why']}"]
         )
 
+    def _stuck(self, run: RunDir) -> list[str]:
+        """Return the fault of a run that did not end, and cancel it: the next trial needs its node."""
+        state = self._told(run)
+        self._trip("cancel", run.name, code=None)
+        return [f"did not end in {LIMIT_S} s: {state['state']}: {state['why']}"]
+
     def _left(self, run: RunDir) -> list[str]:
         """Return what was lost, computed differently or left behind."""
         faults = (
@@ -176,11 +164,6 @@ class Endings:
         if not _until(lambda: not living_of(run), 30):
             faults.append(f"left behind: {living_of(run)}")
         return faults
-
-
-def losses(run: RunDir) -> dict[int, float]:
-    """Return the loss of every step."""
-    return {row["step"]: row["loss"] for row in read_metrics(run.metrics)}
 
 
 def done(run: RunDir) -> int:

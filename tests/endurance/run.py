@@ -30,6 +30,9 @@ from endurance import summary  # noqa: E402
 
 KINDS = {
     "shard_flips": ("endurance.shard_flips:ShardFlips", 1000),
+    "tamper": ("endurance.tamper:Tamper", 10_000),
+    "build_kills": ("endurance.build_kills:BuildKills", 1000),
+    "ingest_faults": ("endurance.ingest_faults:IngestFaults", 1000),
     "submit_kills": ("endurance.submit_kills:SubmitKills", 50),
     "resume_kills": ("endurance.resume_kills:ResumeKills", 1000),
     "submit_lies": ("endurance.resume_kills:SubmitLies", 100),

@@ -13,8 +13,8 @@ from click.testing import CliRunner
 from fakes.telemetry import card, contribution, sealed
 
 from forgia_hpc.cli.main import forgia
+from forgia_hpc.data.access.granting import make_grant
 from forgia_hpc.data.manifest import MANIFEST, load_manifest
-from forgia_hpc.data.policy import make_grant
 from forgia_hpc.data.reader import Dataset, open_dataset
 from forgia_hpc.data.writer import seal
 from forgia_hpc.errors import ExitCode, InputError, SealBrokenError

@@ -25,6 +25,22 @@ One flipped bit or a cut file of a sealed dataset: `forgia data check` ends with
 every value either refuses or gives the sealed values to the bit: it takes its tables from `index.pack` and
 never looks at HDF5's own, where most harmless flips of a small shard fall. A flip in `manifest.json` makes
 another version, so there the promise is only that the reader of the granted version refuses.""",
+    "tamper": """\
+What a forger without keys may try on a sealed dataset, plain or encrypted, signed by contributor and consortium:
+flipped bits, cuts, blocks and files exchanged within it or for another dataset's of the same shape, another policy
+in the document, the manifest or the wraps, wraps exchanged or made anew, signatures altered. `data check` finds
+each, and names the shard where it is one; a reader that touches every value refuses with the shard named, or gives
+the sealed values to the bit.""",
+    "build_kills": """\
+SIGKILL of a dataset build at random moments, one to three times, then a build that is left alone: every shard that
+was sealed has the bytes of an undisturbed build's and is kept (its inode is the same), at most one unsealed shard
+is lost a kill, the files and the manifest are those of an undisturbed build, and nothing else is left.""",
+    "ingest_faults": """\
+A fault put into one of the five real sets or its generated look-alike, whose recipe expects what each column was
+like in an undamaged file; SHA-256 and number of rows are those of the damaged file. Before the ingest it is
+decided from the values alone whether the damage can be told from an honest file (see the head of
+ingest_faults.py). It ends refused, flagged, or counted as a mend; a fault is one that can be told and passes in
+silence, and an undamaged file that is not.""",
     "submit_kills": """\
 SIGKILL of `forgia submit`, alone or with its children, at a random moment: at most one job a run, no job
 without its run directory, what Slurm took ends with a result, and `forgia status` tells of it.""",

@@ -68,7 +68,8 @@ def squeue(jobs: Path, words: Sequence[str], _lie: str) -> int:
             names and job["name"] not in names.split(",")
         ):
             continue
-        letters = {"i": path.stem, "F": path.stem, "T": job["state"], "r": "None", "N": ""}
+        reason = job.get("reason", "None")
+        letters = {"i": path.stem, "F": path.stem, "T": job["state"], "r": reason, "N": ""}
         letters |= {"V": job["submit"], "S": "N/A", "j": job["name"]}
         line = _option(words, "format").replace("%", "\0")
         for letter, value in letters.items():
@@ -82,9 +83,17 @@ def sacct(_jobs: Path, _words: Sequence[str], _lie: str) -> int:
     return 1
 
 
-def scontrol(_jobs: Path, words: Sequence[str], _lie: str) -> int:
+def scontrol(jobs: Path, words: Sequence[str], _lie: str) -> int:
     if "config" in words:
         sys.stdout.write("AccountingStorageType = accounting_storage/none\nAuthInfo = ttl=120\n")
+        return 0
+    path = jobs / f"{words[-1]}.json"
+    if path.exists() and "show" in words and "reason" in (job := json.loads(path.read_text())):
+        reason = job["reason"].replace(" ", "_")
+        sys.stdout.write(f"JobName={job['name']} JobState={job['state']} Reason={reason}\n")
+        return 0
+    if path.exists() and words[0] == "release":
+        path.write_text(json.dumps({**json.loads(path.read_text()), "reason": "Priority"}))
         return 0
     sys.stderr.write("slurm_load_jobs error: Invalid job id specified\n")
     return 1

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import time
+import zlib
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +30,13 @@ class OwnForecaster(nn.Module):
         self.fault = options.get("fault", "")
         self.pause_s = options.get("pause_s", 0.0)
         self.seen = 0
+        self.notes = options.get("notes", "")
 
     def forward(self, context: Tensor, target: Tensor, group: Tensor) -> Tensor:
         self.seen += 1
         time.sleep(self.pause_s)
         self._fail()
+        self._note(context)
         known = ~torch.isnan(target)
         error = self._predict(context) - torch.nan_to_num(target)
         loss = (error.abs() * known).sum() / known.sum().clamp(min=1)
@@ -47,6 +51,14 @@ class OwnForecaster(nn.Module):
         values = torch.nan_to_num(context).to(self.read.weight.dtype)
         hidden = torch.relu(self.tied(torch.relu(self.mix(self.drop(self.read(values))))))
         return self.write(hidden).float()
+
+    def _note(self, context: Tensor) -> None:
+        """Write down which series came, where a test wants to know."""
+        if self.notes:
+            sums = [zlib.crc32(row.numpy().tobytes()) for row in context.float()]
+            name = f"{os.environ['FORGIA_ATTEMPT']}-{os.environ['RANK']}"
+            with (Path(self.notes) / name).open("a") as file:
+                file.write(json.dumps(sums) + "\n")
 
     def _fail(self) -> None:
         kind, _, where = self.fault.partition(":")

@@ -16,9 +16,9 @@ import numpy as np
 from omegaconf import OmegaConf
 from safetensors.numpy import load_file
 
+from forgia_hpc.data.access.granting import make_grant
 from forgia_hpc.data.layout import Channel, Contribution, Segment, Split
 from forgia_hpc.data.manifest import load_manifest
-from forgia_hpc.data.policy import make_grant
 from forgia_hpc.data.writer import seal
 from forgia_hpc.rundir import RunDir, write_json
 from forgia_hpc.schema.data import Data

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime
 import json
 import random
@@ -185,3 +186,37 @@ def test_a_killed_submitter_holds_nothing_and_a_cancelled_job_is_settled(
     line = trip.slurm.run(["sacct", "-X", "-n", "-P", "-j", number, "--format=ElapsedRaw"]).stdout
     assert closed["why"] == "settled"
     assert closed["amount"] == pytest.approx(8 * int(line) / 3600)
+
+
+def test_the_months_share_holds_later_attempts_too(trip: Trip, tmp_path: Path) -> None:
+    granted(tmp_path / "ledger", 1e6)
+    quick = ["resources.walltime=00:30:00", "resources.cpus_per_rank=8", "resources.mem_gb=8"]
+    words = ["command", f"resources.account={ACCOUNT}", *quick]
+    run, _ = trip.submit(*words, "--", sys.executable, "-c", "import time; time.sleep(3); exit(3)")
+    trip("wait", run.name, code=3)
+    deadline = time.monotonic() + 60
+    while sum(b * s for b, s, _ in spent(trip.slurm)) < 16:  # slurmdbd learns of it seconds later
+        assert time.monotonic() < deadline
+        time.sleep(0.5)
+    long = datetime.timedelta(days=40_000)  # a month of it is 0.005 core-h at most
+    grant = Grant(
+        account=ACCOUNT, cluster="dev", total=9.0, unit="core-h", start=TODAY, end=TODAY + long
+    )
+    before = sum(b * s for b, s, _ in spent(trip.slurm)) / 3600
+    write_grant(tmp_path / "ledger" / ACCOUNT, dataclasses.replace(grant, total=before + 9.0))
+
+    for again in (
+        ["resume", run.name],
+        ["submit", words[0], "cluster=dev", *words[1:], "--", "true"],
+    ):
+        assert "of this month's share" in trip(*again, code=2).stderr
+    said = json.loads(trip("resume", run.name, "--yes", "--json").stdout)
+    trip("wait", run.name, code=3)
+    trip("resume", run.name)  # agreed to once
+    trip("cancel", run.name)
+    assert said["runs"][run.name]["job_id"]
+    told = json.loads(
+        trip("submit", words[0], "cluster=dev", *words[1:], "--yes", "--json", "--", "true").stdout
+    )
+    assert "month's share is spent" in told["warnings"][-1]["limit"]
+    trip.slurm.run(["scancel", f"--account={ACCOUNT}"])

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from slurm.trip import Trip
 
-from forgia_hpc.jobs.chain import members_of
+from forgia_hpc.jobs.chain_state import members_of
 from forgia_hpc.rundir import RunDir
 
 pytestmark = pytest.mark.slurm
@@ -34,8 +34,13 @@ def test_a_chain_stops_where_a_member_fails_and_goes_on_from_there(
     said = json.loads(trip("submit", "chain", f"chain={file}", *WORDS, "--json").stdout)
     trip("wait", said["run"], code=3)
     assert told(trip, said["run"]) == ["failed", "failed", "cancelled", "cancelled"]
-    line = json.loads(trip("status", said["run"], "--json").stdout)["runs"][0]["why"]
+    line, first, second, third = [
+        one["why"] for one in json.loads(trip("status", said["run"], "--json").stdout)["runs"]
+    ]
     assert line.startswith("first failed, second never ran (first did not complete)")
+    assert f"forgia logs {Path(said['members']['first']['path']).name}" in first
+    assert second.startswith("it never began: first failed; forgia resume")
+    assert third.startswith("it never began: first failed, second never began either")
 
     wish.touch()
     trip("resume", said["run"])
@@ -64,3 +69,29 @@ def test_a_member_whose_edge_lied_is_stopped_at_its_door(dev_slurm, tmp_path: Pa
     words = (second.logs / "batch.err").read_text()
     assert "predecessor first" in words
     assert "has not completed: it ended with 3" in words
+
+
+MADE = """
+prepare: {kind: prepare, overrides: ['prepare.contributions=[demo_press]']}
+train:
+  kind: train
+  after: [prepare]
+  overrides: [data.dataset=demo_press, data.context=128, data.horizon=32, parallel.precision=fp32, train.steps=4,
+    train.global_batch=8, train.checkpoint_every=2, evaluate.enabled=false]
+"""
+
+
+def test_a_member_reads_the_dataset_that_another_one_makes(dev_slurm, tmp_path: Path) -> None:
+    trip, file = Trip(dev_slurm, tmp_path), tmp_path / "chain.yaml"
+    trip.environment |= {"FORGIA_DATA": str(tmp_path / "data")}
+    file.write_text(MADE)
+    words = ("submit", "chain", f"chain={file}", *WORDS, "resources.mem_gb=4")
+    assert "nothing" not in trip(*words, "--dry-run").stderr
+    said = json.loads(trip(*words, "--wait", "--json").stdout)
+    assert [one["state"] for one in said["runs"]] == ["completed"]
+    chain = RunDir(Path(said["runs"][0]["path"]))
+    runs = {name: RunDir(Path(one["run"])) for name, one in members_of(chain).items()}
+    made = json.loads(runs["prepare"].result.read_text())["prepare"]["contributions"]["demo_press"]
+    admitted = runs["train"].events("admitted")[0].facts
+    assert admitted["dataset"] == f"demo_press@{made['version'][:12]}"
+    assert runs["train"].events("seal_checked")[-1].facts["data_bytes"] > 0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ QUICK = (
     "rewire",
     "unknown_predecessor",
     "cycle",
+    "aftercorr",
     "requeue",
     "over_limit",
     "memory",
@@ -72,6 +74,19 @@ def test_check_runs_a_sealed_job_on_two_nodes(trip: Trip) -> None:
     assert told["exit_code"] == 0
 
 
+def test_check_inside_salloc_takes_its_nodes(trip: Trip) -> None:
+    small = ("-N2", "--mem=2G", "-t", "5", "--ntasks-per-node=2", "--gres=gpu:4")
+    salloc = ("salloc", "-p", PARTITION, *small)
+    check = (sys.executable, "-P", "-m", "forgia_hpc.cli.main", "cluster", "check", "dev", "--json")
+    told = json.loads(trip.slurm.run([*salloc, *check], env=trip.environment).stdout)
+    found = {one["what"]: one for one in told["findings"]}
+    assert "4 of 4 ranks on 2 of 2 node(s)" in found["nodes"]["found"]
+    sealed = json.loads((trip.runs / told["run"] / "job.json").read_text())
+    assert sealed["slurm"] is False
+    assert sealed["allocation"]
+    assert sealed["resources"]["gpus_per_node"] == 4
+
+
 def test_probing_finds_what_this_slurm_does_and_leaves_nothing(dev_slurm, tmp_path: Path) -> None:
     bench = Bench(
         environment=dict(dev_slurm.env),
@@ -92,6 +107,7 @@ def test_probing_finds_what_this_slurm_does_and_leaves_nothing(dev_slurm, tmp_pa
         "dependency_can_be_rewired": "yes",
         "unknown_predecessor_refused": "no",  # refused since 23.02
         "cycle_refused": "yes",
+        "aftercorr_pairs_tasks": "yes",
         "requeue_allowed": "yes",
         "requeue_holds": "yes",
         "dependents_wait_through_requeue": "yes",

@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 
 import pytest
 from slurm.conftest import raised
+from slurm.training import kill, losses, ready, steps_told, training
 from slurm.trip import PARTITION, Trip, living_of
 
 from forgia_hpc.metrics import read_metrics
@@ -21,21 +22,7 @@ from forgia_hpc.rundir import RunDir
 pytestmark = pytest.mark.slurm
 
 STEPS = 600
-TRAIN = (
-    "train",
-    "resources.nodes=1",
-    "resources.ranks_per_node=1",
-    "resources.cpus_per_rank=1",
-    "data.dataset=demo_press",
-    "data.context=64",
-    "data.horizon=16",
-    "parallel.precision=fp32",
-    "train.global_batch=4",
-    "train.checkpoint_every=100000",
-    "evaluate.enabled=false",
-    f"train.steps={STEPS}",
-    "resources.mem_gb=8",
-)
+TRAIN = training(STEPS)
 # Hears no SIGTERM, and stops the rank above it, which then sees no stop flag: it cannot save, whoever asks.
 # (Slurm's SIGCONT wakes the rank KillWait before the end; its program is deaf for longer than that.)
 DEAF = (
@@ -44,18 +31,6 @@ DEAF = (
 )
 GREEDY = "x = bytearray(1 << 30) + bytearray(1 << 29); import time; time.sleep(60)"
 SECOND_TIME = "import os, time; time.sleep(0 if os.environ['FORGIA_ATTEMPT'] == '1' else 600)"
-KILL = """
-import os, pathlib, signal, sys
-run, word = sys.argv[1:]
-for entry in pathlib.Path("/proc").glob("[0-9]*"):
-    try:
-        words = (entry / "cmdline").read_bytes().decode().split("\\0")
-    except OSError:
-        continue
-    wanted = words[0] == "srun" if word == "srun" else words[1:3] == ["-m", word]
-    if wanted and any(run in each for each in words):
-        os.kill(int(entry.name), signal.SIGKILL)
-"""
 
 
 @dataclass
@@ -91,20 +66,12 @@ class Bed:
         path = run.logs / "rank-0.log"
         return path.read_text() if path.exists() else ""
 
-    def kill(self, name: str, word: str) -> None:
-        self.trip.slurm.inside("python3", "-c", KILL, str(self.runs[name][0].path), word)
-
 
 @pytest.fixture(scope="module")
 def bed(tmp_path_factory: pytest.TempPathFactory) -> Bed:
     root = tmp_path_factory.mktemp("endings")
     with raised("--unsafe") as slurm:
-        trip = Trip(slurm, root)
-        trip.environment |= {
-            "FORGIA_DATA": str(root / "data"),
-            "XDG_CONFIG_HOME": str(root / "config"),
-        }
-        trip("data", "ingest", "demo_press")
+        trip = ready(slurm, root)
         found = Bed(trip)
         submit_all(found)
         disturb_all(found)
@@ -150,8 +117,8 @@ def disturb_all(bed: Bed) -> None:
     bed.until("requeued", lambda run: not living_of(run))
     slurm.run(["scontrol", "update", "NodeName=n3", "State=RESUME"], check=False)
     slurm.run(["scancel", bed.runs["cancelled"][1]])
-    bed.kill("launcher", "srun")
-    bed.kill("batch", "forgia_hpc.node.batch")
+    kill(bed.trip, bed.runs["launcher"][0], "srun")
+    kill(bed.trip, bed.runs["batch"][0], "forgia_hpc.node.batch")
     for name, node in (("preempted", "n1"), ("warned", "n2")):
         bed.until(name, lambda run: len(read_metrics(run.metrics)) > 20)
         more = ["--exclusive", f"--nodelist={node}", "--ntasks=1", "--time=1"]
@@ -213,7 +180,7 @@ def test_a_preempted_training_goes_on_as_if_undisturbed(bed: Bed, name: str) -> 
     ended = run.events("batch_ended")[0].facts
     assert (ended["exit_code"], ended["cause"]) == (6, "preemption")
     assert ended["goes_on"] == {"preempted": "slurm", "warned": "requeue"}[name]
-    lines = [json.loads(line)["step"] for line in run.metrics.read_text().splitlines()]
+    lines = steps_told(run)
     assert len(lines) - len(set(lines)) <= 1, "more than a step was lost"
     assert losses(run) == losses(whole)
 
@@ -223,7 +190,3 @@ def test_nobody_is_left_behind(bed: Bed) -> None:
     while left := {name: found for name, (run, _) in bed.runs.items() if (found := living_of(run))}:
         assert time.monotonic() < deadline, left
         time.sleep(0.5)
-
-
-def losses(run: RunDir) -> dict[int, float]:
-    return {row["step"]: row["loss"] for row in read_metrics(run.metrics)}

@@ -36,6 +36,8 @@ def test_a_sweep_under_a_submit_limit_feeds_itself_and_is_mended(dev_slurm, tmp_
         )  # fmt: skip
         assert said["points"] == 12
         assert said["waiting"] >= 9  # nobody waits for them: the tasks feed the rest
+        follower = ("submit", "command", *SMALL, "--after", said["run"], "--dry-run", "--", "true")
+        assert "Slurm can't wait for it" in trip(*follower, code=2).stderr
         trip("wait", said["run"], code=3)
     finally:
         dev_slurm.run([*limit, "MaxSubmitJobs=-1"])

@@ -159,6 +159,8 @@ def misfits(line: Line) -> list[str]:
     kinds = [Kind(word) for word in own if word in Kind.__members__]
     if own[0] == "rerun":  # its KIND stands in the run
         kinds = [Kind.train]
+    if own[:2] == ("data", "plan"):  # a training's, unless it says another --purpose
+        kinds = kinds or [Kind.train]
     if not kinds:
         return [f"{word}: in a line without KIND" for word in plain]
     problems = [

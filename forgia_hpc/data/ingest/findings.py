@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -72,6 +73,25 @@ class Findings:
                 ", ".join(files),
                 "look at the file; raise at_most only if each is right",
             )
+
+    def plain(self) -> dict[str, Any]:
+        """Return everything as plain data, for other ranks."""
+        shown = [{**asdict(problem), "got": str(problem.got)} for problem in self.shown]
+        return {"total": self.total, "shown": shown, "mends": [asdict(m) for m in self.mends]}
+
+    def add(self, plain: dict[str, Any]) -> None:
+        """Take in what was found in another stretch; mends of one rule, file and column become one."""
+        self.total += plain["total"]
+        self.shown += [Problem(**one) for one in plain["shown"]][: CAP - len(self.shown)]
+        for one in plain["mends"]:
+            self._join(Mend(**one))
+
+    def _join(self, mend: Mend) -> None:
+        for number, known in enumerate(self.mends):
+            if (known.rule, known.file, known.column) == (mend.rule, mend.file, mend.column):
+                self.mends[number] = replace(known, count=known.count + mend.count)
+                return
+        self.mends.append(mend)
 
     def refuse(self) -> None:
         """Raise everything that was found wrong.

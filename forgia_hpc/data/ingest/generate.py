@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forgia_hpc.data.ingest.machines import MACHINES, Array
-from forgia_hpc.data.ingest.recipe import GeneratorSpec
+from forgia_hpc.data.ingest.wanted import GeneratorSpec
 
 ANOMALIES = ("drift", "stuck", "spikes")
 _HELD_OUT_SHARE = (

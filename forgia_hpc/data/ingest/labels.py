@@ -10,8 +10,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from forgia_hpc.data.ingest.findings import Findings
-from forgia_hpc.data.ingest.recipe import LabelSpec
 from forgia_hpc.data.ingest.track import Track
+from forgia_hpc.data.ingest.wanted import LabelSpec
 from forgia_hpc.data.layout import Mark
 
 _EPOCH = datetime.datetime(1970, 1, 1, tzinfo=datetime.UTC)

@@ -8,9 +8,13 @@ refused.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Literal
 
+from forgia_hpc.data.ingest.channels import Terms, channel_of
+from forgia_hpc.data.ingest.wanted import GeneratorSpec, LabelSpec, PolicySpec, SplitSpec
 from forgia_hpc.data.layout import Channel
+
+Role = Literal["signal", "setting", "label", "target"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,8 +42,11 @@ class Clock:
 
     step_s: float | None = None  # seconds a step; None: a step is not a time (a flight cycle)
     column: str | None = None  # may be "": a column without a name
-    format: str = ""  # of strptime
+    format: str = (
+        ""  # of strptime; or epoch_s, epoch_ms, epoch_us, epoch_ns; or typed (Parquet, Arrow)
+    )
     utc_offset: str = "+00:00"
+    zone: str = ""  # an IANA name such as Europe/Rome, instead of utc_offset
     seconds_of_day: str | None = None  # a column that repeats the clock; compared, not kept
 
 
@@ -50,6 +57,19 @@ class Assets:
     column: str
     format: str = "{}"
     by_file: dict[str, str] = field(default_factory=dict)  # file → its own format
+
+
+@dataclass(frozen=True, kw_only=True)
+class Expect:
+    """What a column was like: least and most of each eighth of a reference period; what departs is flagged."""
+
+    low: tuple[float, ...]  # the 1 % quantile
+    mean: tuple[float, ...]
+    high: tuple[float, ...]  # the 99 % quantile
+    std: tuple[float, ...]
+    rough: tuple[float, ...]  # mean |difference of neighbours|
+    width: float  # high - low of the whole
+    gaps: float = 0.0  # share of values that are missing
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +85,15 @@ class ColumnSpec:
     decimals: int | None = None  # so many fixed decimals: stored as exact integers; None: float32
     min: float | None = None
     max: float | None = None
-    role: Literal["signal", "setting", "label", "target"] | None = None
+    role: Role | None = None
     codes: tuple[str, ...] = ()
+    given_in: str = ""  # the file's unit, where it is converted to `ucum`
+    scale: float | None = (
+        None  # value = number of the file * scale + zero: the counts of a converter
+    )
+    zero: float = 0.0
+    sign: Literal[1, -1] = 1  # -1: the file counts the other way round
+    expect: Expect | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -79,7 +106,7 @@ class Defaults:
     decimals: int | None = None
     min: float | None = None
     max: float | None = None
-    role: Literal["signal", "setting", "label", "target"] = "signal"
+    role: Role = "signal"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -119,16 +146,28 @@ class Jitter(Counted):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Folded(Counted):
+    """Times of the hour that a clock shows twice in autumn: as the rows follow, or all the first or second."""
+
+    take: Literal["by_order", "first", "second"]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Mends:
     """The repairs that may be made. A mend that is not named is not made."""
 
     text_to_gap: Texts | None = None
+    nan_to_gap: Counted | None = None  # NaN and null of typed files
     out_of_range_to_gap: Counted | None = None
     repeated_times: Repeated | None = None
     repeated_rows: Counted | None = None  # equal to an earlier row in every cell: left out
     midnight_on_day_before: Counted | None = None  # 0:00 stamped with the day that ends
     missing_steps: Missing | None = None
     jitter: Jitter | None = None
+    ambiguous_hour: Folded | None = None
+    skipped_hour: Counted | None = (
+        None  # an hour that spring leaves out: read as if not yet changed
+    )
     blanks: Counted | None = None  # lines of a whitespace table with blanks at their ends
 
 
@@ -138,13 +177,16 @@ class TableSpec:
 
     group: str
     files: tuple[TableFile, ...]
-    parser: Literal["csv", "whitespace"]
+    parser: Literal["csv", "whitespace", "parquet", "arrow", "hdf5", "mat", "npy", "wav"]
     clock: Clock
     columns: tuple[ColumnSpec, ...]
     header: tuple[str, ...] = ()  # names, where the file has none; else those of `columns`
     delimiter: str = ","
     encoding: Literal["utf-8", "utf-8-bom", "ascii", "latin-1"] = "utf-8"
     notation: Literal["plain", "scientific"] = "plain"
+    decimal: Literal[".", ","] = "."
+    thousands: Literal["", ".", ",", " ", "'"] = ""
+    policy: str = ""  # the name of a policy of the card; empty: its only one
     assets: Assets | None = None
     defaults: Defaults = field(default_factory=Defaults)
     left_out: dict[str, str] = field(default_factory=dict)  # column → why
@@ -152,43 +194,35 @@ class TableSpec:
 
     def channels(self) -> tuple[Channel, ...]:
         """Return the channels in the order of `columns`."""
-        return tuple(_channel(column, self.defaults) for column in self.columns)
+        return tuple(channel_of(one) for one in self.terms())
 
     def decimals(self, column: ColumnSpec) -> int | None:
         """Return a column's fixed decimals, its own or the table's."""
         return column.decimals if column.decimals is not None else self.defaults.decimals
 
+    def _terms(self, column: ColumnSpec) -> Terms:
+        """Return a column's own words, completed by the table's defaults."""
+        own, name = self.defaults, column.name or column.column
+        return Terms(
+            name=name,
+            ucum=column.ucum or own.ucum,
+            quantity=column.quantity or own.quantity,
+            semantic_id=column.semantic_id or own.semantic_base + name,
+            qudt=column.qudt,
+            role=column.role or own.role,
+            codes=column.codes,
+            decimals=self.decimals(column),
+            low=column.min if column.min is not None else own.min,
+            high=column.max if column.max is not None else own.max,
+            given_in=column.given_in,
+            scale=column.scale,
+            zero=column.zero,
+            sign=column.sign,
+        )
 
-@dataclass(frozen=True, kw_only=True)
-class LabelSpec:
-    """Where marks come from; which keys a kind needs stands in labels.py."""
-
-    kind: Literal["windows", "table", "stretch", "end_of_run", "remaining"]
-    code: str = ""
-    file: str = ""
-    key: str = ""  # windows: the key of the list in the JSON file
-    assets: tuple[str, ...] = ()  # patterns such as `train-*`
-    format: str = ""  # of strptime
-    first: int = 0  # stretch: first step; the last is the run's last
-    value: float = 1.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class SplitSpec:
-    """Held-out machines, and of every other machine the last share of its time."""
-
-    machines: tuple[str, ...] = ()  # patterns such as `test-*`
-    time_share: float = 0.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class GeneratorSpec:
-    """Our own generator writes the raw files: deterministic by seed."""
-
-    machine: Literal["press", "furnace", "compressor"]
-    seed: int
-    machines: int
-    steps: int
+    def terms(self) -> tuple[Terms, ...]:
+        """Return what each column says of its channel, in the order of `columns`."""
+        return tuple(self._terms(column) for column in self.columns)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -203,32 +237,9 @@ class Recipe:
     files: tuple[RawFile, ...]
     tables: tuple[TableSpec, ...]
     split: SplitSpec
+    policies: tuple[PolicySpec, ...] = ()
     labels: tuple[LabelSpec, ...] = ()
     season_steps: dict[str, int] = field(default_factory=dict)
     generator: GeneratorSpec | None = None
     notes: tuple[str, ...] = ()
     sha256: str = ""  # of the recipe's own text; filled in when it is loaded
-
-
-def _channel(column: ColumnSpec, defaults: Defaults) -> Channel:
-    name = column.name or column.column
-    decimals = column.decimals if column.decimals is not None else defaults.decimals
-    facts: dict[str, Any] = {
-        "name": name,
-        "semantic_id": column.semantic_id or defaults.semantic_base + name,
-        "qudt": column.qudt,
-        "role": column.role or defaults.role,
-        "codes": column.codes,
-    }
-    if column.codes:
-        last = float(len(column.codes) - 1)
-        facts |= {"ucum": "1", "quantity": "category"}
-        return Channel(**facts, scale=1.0, valid_min=0.0, valid_max=last)
-    return Channel(
-        **facts,
-        ucum=column.ucum or defaults.ucum,
-        quantity=column.quantity or defaults.quantity,
-        scale=None if decimals is None else float(f"1e-{decimals}"),
-        valid_min=column.min if column.min is not None else defaults.min,
-        valid_max=column.max if column.max is not None else defaults.max,
-    )

@@ -7,8 +7,10 @@ from collections import Counter
 from collections.abc import Iterable
 from fractions import Fraction
 
-from forgia_hpc.data.ingest.recipe import LabelSpec, Recipe, TableSpec
-from forgia_hpc.data.ingest.ucum import check_unit
+from forgia_hpc.data.ingest.recipe import Recipe, TableSpec
+from forgia_hpc.data.ingest.time_words import EPOCHS, known, unknown_directives
+from forgia_hpc.data.ingest.ucum import UNITS, check_unit
+from forgia_hpc.data.ingest.wanted import LabelSpec
 from forgia_hpc.errors import Problem
 
 # kind → the keys that it needs
@@ -31,6 +33,8 @@ def check_recipe(recipe: Recipe, where: str) -> list[Problem]:
     for number, table in enumerate(recipe.tables):
         problems += _columns(table, f"tables[{number}]", where)
         problems += _clock(table, f"tables[{number}].clock", where)
+        problems += _marks(table, f"tables[{number}]", where)
+        problems += _conversions(table, f"tables[{number}]", where)
         problems += _assets(table, f"tables[{number}]", where)
     for number, label in enumerate(recipe.labels):
         problems += _label(label, f"labels[{number}]", where)
@@ -128,6 +132,7 @@ def _clock(table: TableSpec, field: str, where: str) -> Iterable[Problem]:
         yield Problem(
             field=field, got=clock.format, limit="stamps need column and step_s", where=where
         )
+    yield from _words_of_time(table, field, where)
     if not re.fullmatch(r"[+-]\d\d:\d\d", clock.utc_offset):
         yield Problem(
             field=f"{field}.utc_offset", got=clock.utc_offset, limit="+hh:mm", where=where
@@ -147,6 +152,56 @@ def _clock(table: TableSpec, field: str, where: str) -> Iterable[Problem]:
             limit="can be compared with stamps only",
             where=where,
         )
+
+
+def _words_of_time(table: TableSpec, field: str, where: str) -> Iterable[Problem]:
+    clock = table.clock
+    for word in unknown_directives(clock.format):
+        limit = "of %Y %y %m %d %H %M %S %f"
+        yield Problem(field=f"{field}.format", got=word, limit=limit, where=where)
+    if clock.format == "typed" and table.parser not in ("parquet", "arrow"):
+        limit = "Parquet and Arrow only: other files hold no times but texts and numbers"
+        yield Problem(field=f"{field}.format", got=clock.format, limit=limit, where=where)
+    if not clock.zone:
+        return
+    if clock.utc_offset != "+00:00" or clock.format in EPOCHS:
+        limit = "instead of utc_offset, and not with epochs: those are UTC"
+        yield Problem(field=f"{field}.zone", got=clock.zone, limit=limit, where=where)
+    if not known(clock.zone):
+        limit = "a zone that this machine knows, such as Europe/Rome"
+        yield Problem(field=f"{field}.zone", got=clock.zone, limit=limit, where=where)
+
+
+def _marks(table: TableSpec, field: str, where: str) -> Iterable[Problem]:
+    """Yield decimal signs, marks of thousands and delimiters that can't be told apart."""
+    text = table.parser in ("csv", "whitespace")
+    if table.decimal == table.thousands or (
+        table.parser == "csv" and table.decimal == table.delimiter
+    ):
+        yield Problem(
+            field=f"{field}.decimal",
+            got=table.decimal,
+            limit="differs from delimiter and thousands",
+            where=where,
+        )
+    if not text and (table.decimal, table.thousands, table.encoding) != (".", "", "utf-8"):
+        limit = "decimal, thousands and encoding are words of texts"
+        yield Problem(field=f"{field}.parser", got=table.parser, limit=limit, where=where)
+
+
+def _conversions(table: TableSpec, field: str, where: str) -> Iterable[Problem]:
+    """Yield units that can't be turned into each other, and scales that are none."""
+    for column, terms in zip(table.columns, table.terms(), strict=True):
+        at = f"{field}.columns.{column.column}"
+        theirs, ours = UNITS.get(terms.given_in), UNITS.get(terms.ucum)
+        if terms.given_in and (
+            theirs is None or ours is None or theirs.dimension != ours.dimension
+        ):
+            limit = f"a unit that can be turned into {terms.ucum}"
+            yield Problem(field=f"{at}.given_in", got=terms.given_in, limit=limit, where=where)
+        if terms.scale is not None and not terms.scale > 0:
+            limit = "above 0; `sign: -1` turns a column round"
+            yield Problem(field=f"{at}.scale", got=terms.scale, limit=limit, where=where)
 
 
 def _assets(table: TableSpec, field: str, where: str) -> Iterable[Problem]:

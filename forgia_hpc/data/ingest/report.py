@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from forgia_hpc.data.ingest.expect import Flag
 from forgia_hpc.data.ingest.findings import Mend
 from forgia_hpc.data.layout import Mark, Segment, Split
 
@@ -41,6 +42,7 @@ class IngestReport:
     mends: tuple[Mend, ...]
     splits: dict[str, SplitFigures]
     seconds: float
+    flags: tuple[Flag, ...] = ()  # columns that are not what the recipe expects
 
     def totals(self) -> dict[str, int]:
         """Return how often each mend was made."""
@@ -53,7 +55,9 @@ class IngestReport:
         """Return plain data for provenance and JSON; without the seconds, so that it is reproducible."""
         facts = asdict(self)
         del facts["seconds"]
-        return {**facts, "mends": [asdict(mend) for mend in self.mends]}
+        flags = {"flags": [asdict(flag) for flag in self.flags]} if self.flags else {}
+        del facts["flags"]
+        return {**facts, "mends": [asdict(mend) for mend in self.mends], **flags}
 
 
 def split_figures(segments: Sequence[Segment]) -> dict[str, SplitFigures]:
@@ -66,7 +70,7 @@ def split_figures(segments: Sequence[Segment]) -> dict[str, SplitFigures]:
                 machines=len({segment.asset for segment in mine}),
                 segments=len(mine),
                 steps=sum(segment.values.shape[1] for segment in mine),
-                values=sum(int(np.isfinite(segment.values).sum()) for segment in mine),
+                values=sum(int(np.isfinite(row).sum()) for one in mine for row in one.values),
             )
     return figures
 
@@ -83,7 +87,9 @@ def report_from(facts: Mapping[str, Any]) -> IngestReport:
     """Return the report that a sealed dataset carries in its provenance; it took no time now."""
     mends = tuple(Mend(**mend) for mend in facts["mends"])
     splits = {name: SplitFigures(**figures) for name, figures in facts["splits"].items()}
-    return IngestReport(**{**facts, "mends": mends, "splits": splits, "seconds": 0.0})
+    flags = tuple(Flag(**flag) for flag in facts.get("flags", []))
+    changed = {"mends": mends, "splits": splits, "flags": flags, "seconds": 0.0}
+    return IngestReport(**{**facts, **changed})
 
 
 def joined(name: str, reports: Sequence[IngestReport]) -> IngestReport:
@@ -98,7 +104,8 @@ def joined(name: str, reports: Sequence[IngestReport]) -> IngestReport:
     for report in others:
         total = _added(total, report)
     mends = tuple(mend for report in reports for mend in report.mends)
-    return replace(total, name=name, mends=mends, splits=splits)
+    flags = tuple(flag for report in reports for flag in report.flags)
+    return replace(total, name=name, mends=mends, splits=splits, flags=flags)
 
 
 T = TypeVar("T", SplitFigures, IngestReport)

@@ -4,47 +4,52 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable
 from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 
-import numpy as np
-
-from forgia_hpc.data.ingest.cast import cast_column, number_pattern
-from forgia_hpc.data.ingest.clock import read_times
+from forgia_hpc.data.ingest.expect import Flag, flags_of
 from forgia_hpc.data.ingest.findings import Findings
+from forgia_hpc.data.ingest.gather import Means, gather_tracks
 from forgia_hpc.data.ingest.generate import generate
 from forgia_hpc.data.ingest.labels import read_marks
-from forgia_hpc.data.ingest.recipe import Recipe, TableFile, TableSpec
+from forgia_hpc.data.ingest.recipe import Recipe
 from forgia_hpc.data.ingest.report import IngestReport, marks_of, split_figures
-from forgia_hpc.data.ingest.split import split_tracks
-from forgia_hpc.data.ingest.table import Table, check_files, read_table
-from forgia_hpc.data.ingest.track import Rows, Track, make_track
+from forgia_hpc.data.ingest.split import assign_policies, split_tracks
+from forgia_hpc.data.ingest.table import check_files
+from forgia_hpc.data.ingest.track import Track
 from forgia_hpc.data.layout import Contribution, Segment
+from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.runtime.place import Place
+from forgia_hpc.runtime.world import Wire, World
 
 FORMAT = "forgia.provenance/1"
-Progress = Callable[[str, int, int], None]  # what is done, how many, of how many
 
 
 def ingest(
-    recipe: Recipe, raw: Path | None, progress: Progress | None = None
+    recipe: Recipe, raw: Path | None, means: Means | None = None
 ) -> tuple[Contribution, IngestReport]:
-    """Return the contribution of the raw files `raw/<name>/…` and its figures.
+    """Return the contribution of the raw files `raw/<name>/…` and its figures; every rank gets the same.
 
     Raises:
         InputError: a missing or other file, or rows and cells that neither the recipe nor a mend covers.
     """
-    started = time.perf_counter()
+    started, means = time.perf_counter(), means or alone()
     with _raw_files(recipe, raw) as folder:
         findings = Findings()
-        digests = check_files(recipe, Path(folder), findings)
+        digests = check_files(recipe, Path(folder), means.world, findings)
         findings.refuse()
-        tracks, cells = _tracks(recipe, Path(folder), findings, progress)
+        tracks, cells = gather_tracks(recipe, Path(folder), means, findings)
         marks = read_marks(recipe.labels, tracks, Path(folder), findings)
     segments = split_tracks(tracks, recipe.split, findings)
+    segments = assign_policies(segments, recipe.policies, findings)
     _check_limits(recipe, findings)
     findings.refuse()
+    flags = flags_of(recipe.tables, segments)
+    if flags and means.strict:
+        raise InputError([_refused(flag) for flag in flags])
     report = _report(recipe, tracks, segments, cells, findings, len(marks), started)
+    report = replace(report, flags=flags)
     contribution = Contribution(
         name=recipe.name,
         contributor=recipe.contributor,
@@ -66,6 +71,24 @@ def ingest(
     return contribution, report
 
 
+def alone() -> Means:
+    """Return the means of one process that keeps everything in memory."""
+    return Means(world=World(Place(rank=0, size=1), _no_wire))
+
+
+def _no_wire() -> Wire:
+    raise AssertionError("one rank has nobody to meet")
+
+
+def _refused(flag: Flag) -> Problem:
+    return Problem(
+        field=f"column {flag.column!r}: {flag.what}",
+        got=flag.got,
+        limit=f"the recipe expects about {flag.expected:g}",
+        fix="look for another unit, sign or column; where it is right, mend `expect`",
+    )
+
+
 def _raw_files(recipe: Recipe, raw: Path | None) -> AbstractContextManager[str]:
     """Return the directory of the raw files; a generator's are made in a temporary one."""
     if recipe.generator is None:
@@ -73,76 +96,6 @@ def _raw_files(recipe: Recipe, raw: Path | None) -> AbstractContextManager[str]:
     folder = tempfile.TemporaryDirectory(prefix="forgia-")
     generate(recipe.generator, Path(folder.name))
     return folder
-
-
-def _tracks(
-    recipe: Recipe, folder: Path, findings: Findings, progress: Progress | None
-) -> tuple[dict[str, Track], tuple[int, int]]:
-    """Return the track of each machine, and the counts of rows and cells read."""
-    parts: dict[str, tuple[TableSpec, list[Rows]]] = {}
-    files = [(spec, file) for spec in recipe.tables for file in spec.files]
-    rows = cells = 0
-    for number, (spec, file) in enumerate(files, 1):
-        for part in _read(spec, file, folder, findings):
-            owner, mine = parts.setdefault(part.asset, (spec, []))
-            if owner is not spec:
-                limit = "a machine has one group: marks count its steps"
-                findings.problem(f"asset {part.asset}", spec.group, limit, file.path)
-            mine.append(part)
-            rows, cells = rows + len(part.numbers), cells + part.values.size
-        if progress is not None:
-            progress(file.path, number, len(files))
-    findings.refuse()
-    tracks = {
-        name: track
-        for name, (spec, mine) in sorted(parts.items())
-        if (track := make_track(mine, spec, spec.channels(), findings)) is not None
-    }
-    findings.refuse()
-    return tracks, (rows, cells)
-
-
-def _read(spec: TableSpec, file: TableFile, folder: Path, findings: Findings) -> list[Rows]:
-    """Return the rows of one file, machine by machine."""
-    before = findings.total
-    table = read_table(spec, file, folder / file.path, findings)
-    if table is None:
-        return []
-    times = read_times(table, spec, findings)
-    values = np.stack(
-        [
-            cast_column(
-                table,
-                column.column,
-                channel,
-                number_pattern(spec.notation, spec.decimals(column)),
-                spec.mends,
-                findings,
-            )
-            for column, channel in zip(spec.columns, spec.channels(), strict=True)
-        ]
-    )
-    assets = _assets(spec, file, table)
-    if times is None or findings.total > before:
-        return []
-    if table.rows == 0:
-        findings.problem("rows", 0, "a file with rows is needed", file.path)
-    return [
-        Rows(name, table, numbers, times[numbers], values[:, numbers])
-        for name, numbers in assets.items()
-    ]
-
-
-def _assets(
-    spec: TableSpec, file: TableFile, table: Table
-) -> dict[str, np.ndarray[tuple[int], np.dtype[np.int64]]]:
-    """Return the rows of each machine."""
-    if spec.assets is None:
-        return {file.asset: np.arange(table.rows, dtype=np.int64)}
-    form = spec.assets.by_file.get(file.path, spec.assets.format)
-    cells = np.asarray(table.columns[spec.assets.column].to_pylist(), dtype=object)
-    names, codes = np.unique(cells.astype(str), return_inverse=True)
-    return {form.format(str(name)): np.flatnonzero(codes == n) for n, name in enumerate(names)}
 
 
 def _check_limits(recipe: Recipe, findings: Findings) -> None:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
+from fnmatch import fnmatchcase
 from fractions import Fraction
 
 from forgia_hpc.data.ingest.findings import Findings
 from forgia_hpc.data.ingest.labels import matching
-from forgia_hpc.data.ingest.recipe import SplitSpec
 from forgia_hpc.data.ingest.track import Track
+from forgia_hpc.data.ingest.wanted import PolicySpec, SplitSpec
 from forgia_hpc.data.layout import Segment, Split
 
 
@@ -53,4 +55,27 @@ def _segments(track: Track, begin: int, end: int, split: Split) -> Iterator[Segm
             t0_ns=None if t0 is None else t0 + int(first * step * 10**9),
             rate_num=step.denominator,
             rate_den=step.numerator,
+            policy=track.spec.policy,
         )
+
+
+def assign_policies(
+    segments: tuple[Segment, ...], rules: tuple[PolicySpec, ...], findings: Findings
+) -> tuple[Segment, ...]:
+    """Return the segments with the policies that the rules give them; a rule that fits none is refused."""
+    found = list(segments)
+    for rule in rules:
+        fits = [at for at, one in enumerate(segments) if _fits(rule, one)]
+        if not fits:
+            findings.problem("policies", rule.policy, "nothing fits its rule")
+        for at in fits:
+            found[at] = replace(found[at], policy=rule.policy)
+    return tuple(found)
+
+
+def _fits(rule: PolicySpec, segment: Segment) -> bool:
+    return (
+        (not rule.groups or segment.group in rule.groups)
+        and (not rule.splits or segment.split.value in rule.splits)
+        and (not rule.machines or any(fnmatchcase(segment.asset, one) for one in rule.machines))
+    )

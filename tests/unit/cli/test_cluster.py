@@ -31,7 +31,11 @@ def fake(tmp_path: Path) -> FakeSlurm:
 
 
 def path_of(fake: FakeSlurm) -> dict[str, str]:
-    return {"PATH": f"{fake.directory}:{os.environ['PATH']}", "FORGIA_DEV_SLURM": "/x"}
+    (fake.directory / "slurm.conf").touch()
+    return {
+        "PATH": f"{fake.directory}:{os.environ['PATH']}",
+        "FORGIA_DEV_SLURM": str(fake.directory),
+    }
 
 
 def test_list_names_every_profile_and_the_disabled_ones(forgia) -> None:
@@ -54,7 +58,10 @@ def test_show_prints_every_profile(name: str) -> None:
 
 
 def test_show_tells_limits_sources_and_gaps(forgia) -> None:
-    told = forgia("cluster", "show", "leonardo_booster", COLUMNS="200")
+    told = forgia("cluster", "show", "leonardo_booster", "--sources", COLUMNS="200")
+    plain = forgia("cluster", "show", "leonardo_booster", COLUMNS="200")
+    assert "User Guide" not in plain.stdout
+    assert "--sources" in plain.stderr
     for words in (
         "boost_qos_dbg",
         "after 40 days",
@@ -112,6 +119,13 @@ def test_what_cannot_be_asked_here_is_told(
     monkeypatch.delenv("HPC_SYSTEM", raising=False)
     with pytest.raises(InputError, match=words):
         chosen_here(name)
+
+
+def test_a_check_in_an_allocation_of_an_unknown_cluster_is_refused(forgia) -> None:
+    told = forgia("cluster", "check", SLURM_JOB_ID="7")
+    assert told.returncode == 2
+    assert "this shell is in Slurm's job 7" in told.stderr
+    assert "forgia cluster check NAME" in told.stderr
 
 
 def test_probe_wants_a_payer_where_one_is_charged(forgia) -> None:

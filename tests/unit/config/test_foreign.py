@@ -43,7 +43,6 @@ def test_a_good_script_passes(tmp_path: Path) -> None:
         ("module purge", "module purge\n#SBATCH --mem=1G", "no header after the first command"),
         ("--job-name=good", "--output=$LOGS/x.out", "expands no variables"),
         ("--job-name=good", "--output=nowhere/x.out", "no directory nowhere"),
-        ("--job-name=good", '--job-name="a b;c"', "one word without quotes"),
         ("--exclusive", "--gpus-per-node=4", "asked for twice"),
         ("--exclusive", "--exlusive", "did you mean --exclusive"),
         ("gpu:a100:4", "gpu:8", "a node has 4 GPUs"),
@@ -67,8 +66,110 @@ def test_each_mistake_is_named(tmp_path: Path, before: str, after: str, said: st
     assert said in wrong
 
 
+@pytest.mark.parametrize(
+    ("line", "said"),
+    [
+        ("--time=0", "no limit at all"),
+        ("--time=-1", "no limit at all"),
+        ("--time=soon", "no time"),
+        ("--time", "needs a value"),
+        ("--nodes=0", "sbatch takes it for 1"),
+        ("--nodes=-1", "no number of nodes"),
+        ("--nodes=4-2", "at most 2 is less than at least 4"),
+        ("--nodes=2k", "no number of nodes"),
+        ("--mem=-5", "no amount of memory"),
+        ("--mem=5X", "no amount of memory"),
+        ("--ntasks=0", "at least 1"),
+        ("--cpus-per-task=none", "at least 1"),
+        ("--gres=gpu:a100:-1", "no number of GPUs"),
+        ("--array=5-1", "1 comes before 5"),
+        ("--array=0-10%0", "no limit"),
+        ("--array=a", "no list of tasks"),
+        ("--array=0-10:0", "no list of tasks"),
+        ("--output=log-$(date).txt", "expands no variables"),
+        ("--output=log-`date`.txt", "expands no variables"),
+    ],
+)
+def test_a_value_that_is_none_is_named(tmp_path: Path, line: str, said: str) -> None:
+    option = line.partition("=")[0]
+    text = f"#!/bin/bash\n#SBATCH {line}\n" + ("" if option == "--time" else "#SBATCH -t 5\n")
+    assert said in checked(tmp_path, text + "true\n", None)[0]
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "--array=0-9",
+        "--array=1,5,7-9:2%4",
+        "--nodes=2-4",
+        "-N 2",
+        "--gres=gpu",
+        "--gres=gpu:a100:2,shard:3",
+        "--gres=gpu:2,craynetwork:0",
+        '--job-name="my job; of two"',
+        "--mem=4000",
+        "--mem-per-cpu=2G",
+    ],
+)
+def test_a_value_that_is_one_passes(tmp_path: Path, line: str) -> None:
+    assert checked(tmp_path, f"#!/bin/bash\n#SBATCH {line} -t 5\ntrue\n", None) == ("", "")
+
+
+def test_lines_that_sbatch_does_not_read(tmp_path: Path) -> None:
+    head = "#!/bin/bash\n#SBATCH -t 5\n"
+    assert "a space before #" in checked(tmp_path, head + " #SBATCH --mem=1G\n", None)[0]
+    assert "capital letters" in checked(tmp_path, head + "#sbatch --mem=1G\n", None)[0]
+    assert checked(tmp_path, head + "cat > x <<EOF\n #SBATCH -n 1\n#sbatch\nEOF\n", None)[0] == ""
+    assert "without an interpreter" in checked(tmp_path, "#SBATCH -t 5\ntrue\n", None)[0]
+    (tmp_path / "dos.sbatch").write_bytes(head.replace("\n", "\r\n").encode())
+    wrong, _ = check_script(tmp_path / "dos.sbatch", None)
+    assert ["DOS" in str(one) for one in wrong] == [True]
+
+
+def test_all_memory_and_an_option_of_a_plugin_are_told(tmp_path: Path) -> None:
+    text = "#!/bin/bash\n#SBATCH -t 5 --mem=0 --frobnicate=3\n"
+    wrong, unwise = checked(tmp_path, text, None)
+    assert wrong == ""
+    assert "all memory of each node" in unwise
+    assert "sbatch itself has no such option" in unwise
+
+
+@pytest.mark.parametrize("form", ["--gpus=0", "--gres=gpu:0", "--gpus-per-node=a100:0"])
+def test_no_gpu_is_a_warning_as_sbatch_takes_it(tmp_path: Path, form: str) -> None:
+    wrong, unwise = checked(tmp_path, GOOD.replace("--gres=gpu:a100:4", form).replace("=4 t", " t"))
+    assert "GPU" not in wrong
+    assert "no GPU is asked for" in unwise
+
+
+@pytest.mark.parametrize(
+    ("line", "secret"),
+    [
+        ("mysql -u me -phunter two", True),
+        ("/usr/bin/mysqldump -p'hunter' runs > x.sql", True),
+        ("mysql -u me -p runs", False),
+        ('mysql -u me -p"$PW" runs', False),
+        ("mysql runs < x.sql && mkdir -pv out", False),
+        ("sshpass -p hunter ssh host", True),
+        ("sshpass -v -phunter ssh host", True),
+        ('sshpass -p "$PW" ssh host', False),
+        ("sshpass -f pw.txt ssh -p 2222 host", False),
+        ("sshpass -e ssh -p 2222 host", False),
+    ],
+)
+def test_a_password_behind_a_short_option(tmp_path: Path, line: str, secret: bool) -> None:
+    wrong, _ = checked(tmp_path, GOOD + line, None)
+    assert ("for others to read" in wrong) is secret
+    assert "hunter" not in wrong
+
+
 def test_a_secret_in_a_script_is_not_repeated(tmp_path: Path) -> None:
-    for line in ("export WANDB_API_KEY=0123456789abcdef", "login hf_" + "a" * 30):
+    key = "0123456789abcdef"
+    for line in (
+        f"export WANDB_API_KEY={key}",
+        "login hf_" + "a" * 30,
+        f"srun python x.py --key {key}",
+        f"# GITHUB_PAT={key}",
+    ):
         wrong, _ = checked(tmp_path, GOOD + line, None)
         assert "for others to read" in wrong
         assert "0123456789abcdef" not in wrong

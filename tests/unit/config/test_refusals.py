@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from forgia_hpc.config import shape
 from forgia_hpc.config.check import check, check_asked, check_batch, complete
 from forgia_hpc.config.compose import compose_job
 from forgia_hpc.config.places import area_of, place_problems, places_of
+from forgia_hpc.config.secret_words import in_text
 from forgia_hpc.config.secrets import find_secrets, looks_secret, untold
 from forgia_hpc.config.shape import architecture_problems
 from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.jobs.chain_file import members_asked
 from forgia_hpc.schema.job import CommandJob, Job, Kind
 from forgia_hpc.schema.resources import Resources, parse_walltime
 from forgia_hpc.slurm.cluster import load_cluster
@@ -286,6 +289,97 @@ def test_a_secret_that_is_read_on_the_node_is_none(word: str) -> None:
     assert list(find_secrets({"command": {"argv": ["bash", "-c", word]}})) == []
 
 
+OPAQUE = "q9w8e7r6t5"
+SECRETS = [
+    f"--key {OPAQUE}",
+    f"--key={OPAQUE}",
+    f"--token {OPAQUE}",
+    f"--hf-token={OPAQUE}",
+    f"-token {OPAQUE}",
+    f"WANDB_KEY={OPAQUE}",
+    f"GITHUB_PAT={OPAQUE}",
+    f"MY_OWN_PAT={OPAQUE}",
+    f"AUTH={OPAQUE}",
+    f"AUTH_TOKEN={OPAQUE}",
+    f"X_AUTHORIZATION={OPAQUE}",
+    f"BASIC_AUTH={OPAQUE}",
+    f"accessToken={OPAQUE}",
+    f"curl -H 'X-Api-Key: {OPAQUE}'",
+    "curl -H 'Authorization: Basic dXNlcjpwdw=='",
+    f"curl -s -u me:{OPAQUE} https://x",
+    "Bearer 8f14e45fceea167a",
+    "hf_" + "a1" * 15,
+    "gho_" + "A1" * 18,
+    "github_pat_" + "A1" * 20,
+    "ASIA" + "ABCDEFGHIJKLMNOP",
+    "AIza" + "x" * 35,
+    "sk-proj-" + "x" * 30,
+    "xoxe-1234567890-abc",
+    "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxMjM0In0.abc",
+    "-----BEGIN OPENSSH PRIVATE KEY-----",
+    "-----BEGIN PGP PRIVATE KEY BLOCK-----",
+    "postgres://me:p4ss:w0rd@db/x",
+    "redis://:hunter2@cache:6379",
+]
+PLAIN = [
+    "tokenizer=bpe-32k1",
+    "--tokenizer gpt2-medium",
+    "key_metric=val_loss_2",
+    "--key-metric val_loss_2",
+    "authors=Rossi2026",
+    "--author q9w8e7r6t5",
+    "monkey=q9w8e7r6t5",
+    "--key temperature",
+    "--sort-key x9y8z7w6",
+    "--key sensor_12",
+    "group_key=q9w8e7r6t5",
+    "--max-tokens 512000000",
+    "pattern=*.csv",
+    "FILE_PAT=run[0-9]*.csv",
+    "AUTH=kerberos",
+    "--key $KEY",
+    "WANDB_KEY=$(cat /home/me/key)",
+    "https://user:$PASSWORD@host/x",
+    "curl -u me https://x:8080/y",
+    "curl -u me:$PASSWORD https://x",
+    "cp x ~/.tokens --token-file ~/.tokens/hf",
+    "https://example.org/a@b",
+    "-----BEGIN RSA PUBLIC KEY-----",
+    "sorted(x, key=operator.itemgetter(1))",
+    "def f(token: str) -> None: ...",
+    "the bearer of news",
+    "authorization: none",
+    "pathos=q9w8e7r6t5",
+]
+
+
+@pytest.mark.parametrize("text", SECRETS)
+def test_a_secret_is_found_in_every_place_and_told_in_none(text: str, tmp_path: Path) -> None:
+    for argv in (["x", *text.split()], ["bash", "-c", text]):
+        assert list(find_secrets({"command": {"argv": argv}})), argv
+    name, equals, value = text.partition("=")
+    if equals and name.isidentifier():
+        assert list(find_secrets({"command": {"env": {name: value}}}))
+    told = str(untold(Problem(field="seed", got=text, limit=f"Value '{text}' is no number")))
+    assert OPAQUE not in told
+    assert text not in told
+    chain = tmp_path / "chain.yaml"
+    chain.write_text(yaml.safe_dump({"one": {"kind": "command", "arg": [text], "argv": text}}))
+    for content in (chain.read_text(), f"one: {{kind: command, argv: [{text!r}"):
+        chain.write_text(content)
+        with pytest.raises(InputError) as caught:
+            members_asked([f"chain={chain}"])
+        assert text not in str(caught.value)
+        assert OPAQUE not in str(caught.value)
+
+
+@pytest.mark.parametrize("text", PLAIN)
+def test_what_only_sounds_like_a_secret_is_none(text: str) -> None:
+    for argv in (["x", *text.split()], ["bash", "-c", text]):
+        assert not list(find_secrets({"command": {"argv": argv}})), argv
+    assert in_text(text) is None
+
+
 def test_an_error_does_not_repeat_a_secret() -> None:
     for field, got in (("hf_token", "q9w8e7r6t5"), ("seed", "hf_" + "a" * 30)):
         told = untold(Problem(field=field, got=got, limit=f"Value '{got}' is no number"))
@@ -300,12 +394,28 @@ def test_every_shipped_job_is_without_a_secret() -> None:
             assert list(find_secrets(dataclasses.asdict(compose_job(kind, [])))) == []
 
 
+def test_more_ranks_than_cpus_are_told_as_ranks() -> None:
+    (problem,) = check(*command(["x"], "resources.ranks_per_node=999999"))
+    assert problem.field == "resources.ranks_per_node"
+    assert "32 CPUs a node, so at most 32 ranks" in problem.limit
+
+
+def test_what_is_missing_is_nothing() -> None:
+    assert "got nothing, a name" in str(Problem(field="x", got=None, limit="a name is needed"))
+
+
 def test_a_launcher_inside_every_rank() -> None:
     torchrun = ["torchrun", "--nproc-per-node=4", "train.py"]
     assert fields(torchrun, "resources.ranks_per_node=4") == ["command.argv"]
     assert fields(torchrun, "launch=torchrun", "resources.ranks_per_node=1") == ["command.argv"] * 2
     one = ["resources.ranks_per_node=1", "resources.gpus_per_node=4", "resources.cpus_per_rank=32"]
     assert fields(torchrun, *one) == []
+
+
+def test_a_program_that_would_be_asked_to_stop_at_once() -> None:
+    assert fields(["x"], "command.save_s=1169") == []
+    assert fields(["x"], "command.save_s=1170") == ["command.save_s"]
+    assert fields(["x"], "resources.walltime=00:00:40") == []  # Slurm makes a minute of it
 
 
 def test_half_of_the_gpus_started() -> None:

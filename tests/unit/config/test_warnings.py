@@ -21,7 +21,8 @@ from forgia_hpc.errors import Problem
 from forgia_hpc.schema.job import Command, CommandJob
 from forgia_hpc.schema.resources import Resources
 from forgia_hpc.slurm.cluster import load_cluster
-from forgia_hpc.slurm.profile import Cluster, Health
+from forgia_hpc.slurm.profile import Cluster
+from forgia_hpc.slurm.site import Health
 
 LEONARDO = load_cluster("leonardo_booster")
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from fakes.telemetry import CHANNELS, NS, T0, card, contribution, segment
 
-from forgia_hpc.data.admission import first_steps, problems_of
 from forgia_hpc.data.card import card_from
 from forgia_hpc.data.layout import Mark, Split
+from forgia_hpc.data.writing.admission import first_steps, problems_of
 
 
 @pytest.fixture

@@ -43,7 +43,9 @@ def test_every_problem_is_named_at_once():
     }
 
 
-@pytest.mark.parametrize("text", ["", "- a list", "name: [", "name: \x00"])
+@pytest.mark.parametrize(
+    "text", ["", "- a list", "name: [", "name: \x00", "policy: {release: none, release: open}"]
+)
 def test_what_is_no_card_is_refused(tmp_path, text):
     (tmp_path / "card.yaml").write_text(text)
     with pytest.raises(InputError):

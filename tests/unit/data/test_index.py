@@ -5,7 +5,7 @@ import pytest
 from fakes.telemetry import contribution, sealed
 
 from forgia_hpc.data.index import Index, pack, unpack
-from forgia_hpc.data.plan import plan
+from forgia_hpc.data.writing.plan import plan
 from forgia_hpc.errors import SealBrokenError
 
 

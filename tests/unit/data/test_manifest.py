@@ -9,7 +9,8 @@ import pytest
 from fakes.telemetry import card, contribution, sealed
 
 from forgia_hpc.data.layout import Split
-from forgia_hpc.data.manifest import flatten, load_manifest, verify_files
+from forgia_hpc.data.manifest import flatten, load_manifest
+from forgia_hpc.data.presence import verify_files
 from forgia_hpc.data.writer import seal, seal_consortium
 from forgia_hpc.digest import canonical_json
 from forgia_hpc.errors import InputError, SealBrokenError
@@ -116,6 +117,11 @@ def test_every_lost_cut_and_altered_file_is_named(tmp_path):
         {"shards": 3},
         {"files": [{"path": "../../secret", "bytes": 1, "sha256": ""}]},
         {"files": [{"path": "/etc/passwd", "bytes": 1, "sha256": ""}]},
+        {"files": [{"path": "a\nb", "bytes": 1, "sha256": ""}]},
+        {"files": [{"path": 5, "bytes": 1, "sha256": ""}]},
+        {"files": [{"path": "a", "bytes": "1", "sha256": ""}]},
+        {"files": [{"path": "a", "bytes": 1, "sha256": "", "key_id": "../../secret"}]},
+        {"contributor": "../../elsewhere"},
     ],
 )
 def test_a_broken_manifest_is_refused(tmp_path, change):
@@ -123,6 +129,24 @@ def test_a_broken_manifest_is_refused(tmp_path, change):
     rewrite(directory, **change)
     with pytest.raises(SealBrokenError, match="mill"):
         load_manifest(directory)
+
+
+@pytest.mark.parametrize("other", ["shards/train-000.h5", "shards/./train-000.h5", "shards//x.h5"])
+def test_a_shard_is_listed_once_and_under_one_spelling(tmp_path, other):
+    """Listed under two policies, it would be opened by the milder one."""
+    directory = sealed(tmp_path)
+    shards = load_manifest(directory).content["shards"]
+    again = [*shards, {**shards[0], "path": other, "policy": "0" * 64}]
+    rewrite(directory, shards=again)
+    with pytest.raises(SealBrokenError, match=r"listed twice|no plain name"):
+        load_manifest(directory)
+
+
+@pytest.mark.parametrize("text", [b'{"a":NaN}', b"[" * 100_000, b'{"a":"\\ud800"}'])
+def test_json_that_no_writer_leaves_is_refused(tmp_path, text):
+    (tmp_path / "manifest.json").write_bytes(text)
+    with pytest.raises(SealBrokenError, match="broken JSON"):
+        load_manifest(tmp_path)
 
 
 @pytest.mark.parametrize("end", [0, 1, 100, -1])
@@ -149,7 +173,7 @@ def test_a_directory_without_manifest_is_no_dataset(tmp_path, name):
 def test_the_login_wing_loads_neither_hdf5_nor_torch():
     text = (
         "import sys\n"
-        "import forgia_hpc.data.card, forgia_hpc.data.manifest, forgia_hpc.data.policy\n"
+        "import forgia_hpc.data.card, forgia_hpc.data.manifest, forgia_hpc.data.access.granting\n"
         "import forgia_hpc.data.reader, forgia_hpc.data.sampler\n"
         "assert not {'h5py', 'torch', 'mpi4py', 'deepspeed'} & set(sys.modules)\n"
     )

@@ -2,7 +2,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forgia_hpc.data.permutation import permuted
+from forgia_hpc.data.order.permutation import permuted, permuted_each, round_keys
 
 
 @settings(max_examples=150, deadline=None)
@@ -30,3 +30,22 @@ def test_a_place_in_a_huge_one_needs_no_table():
     assert ((found >= 0) & (found < n)).all()
     assert len(set(found.tolist())) == 4
     assert found.tolist() == permuted(positions, n, "seed").tolist()
+
+
+def test_other_programs_can_make_it():
+    """The example of docs/dataset_format.md."""
+    assert permuted(np.arange(10), 10, "0:abc:0").tolist() == [8, 3, 7, 5, 4, 6, 0, 1, 9, 2]
+    assert permuted(np.arange(1), 1, "anything").tolist() == [0]
+
+
+def test_many_permutations_in_one_call_are_each_its_own():
+    sizes = np.array([1, 2, 7, 64, 65, 1000, 10**9, 10**12])
+    keys = [f"key {size}" for size in sizes]
+    for place in range(5):
+        positions = np.minimum(place, sizes - 1)
+        found = permuted_each(positions, sizes, np.stack([round_keys(key) for key in keys], axis=1))
+        alone = [
+            permuted(np.array([position]), size, key)[0]
+            for position, size, key in zip(positions, sizes.tolist(), keys, strict=True)
+        ]
+        assert found.tolist() == alone

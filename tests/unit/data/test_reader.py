@@ -8,9 +8,10 @@ from fakes.telemetry import card, contribution, sealed
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from forgia_hpc.data.access.grant import grant_digest
+from forgia_hpc.data.access.granting import make_grant
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.manifest import load_manifest
-from forgia_hpc.data.policy import make_grant
 from forgia_hpc.data.reader import open_dataset
 from forgia_hpc.data.writer import seal, seal_consortium
 from forgia_hpc.errors import InputError, SealBrokenError
@@ -54,7 +55,8 @@ def test_batches_equal_plain_h5py_bit_for_bit(directory, data):
         horizon=data.draw(st.integers(1, 20), "horizon"),
         channels=data.draw(st.integers(1, 6), "channels"),
     )
-    with open_dataset(directory) as dataset:
+    io = data.draw(st.sampled_from(["mmap", "pread"]), "io")
+    with open_dataset(directory, io=io) as dataset:
         index = dataset.windows(Split.train, asked)
         numbers = st.integers(0, index.counts[0] - 1)
         windows = data.draw(st.lists(numbers, min_size=1, max_size=8), "windows")
@@ -157,16 +159,20 @@ def test_a_grant_for_another_version_is_refused(tmp_path):
 def test_a_grant_of_what_the_manifest_does_not_list_is_refused(directory, key):
     grant = make_grant(load_manifest(directory), Data(dataset="mill"))
     grant["contributions"][0]["shards"][0][key] = "shards/other.h5"
+    grant["digest"] = grant_digest(grant)
     with pytest.raises(SealBrokenError, match="lists no such shard"):
         open_dataset(grant)
 
 
 def test_a_grant_that_ended_or_of_another_format_is_refused(directory):
     grant = make_grant(load_manifest(directory), Data(dataset="mill"))
+    ended = {**grant, "expires": "2020-01-01T00:00:00+00:00"}
+    with pytest.raises(SealBrokenError, match="altered"):
+        open_dataset(ended)
     with pytest.raises(InputError, match="expires"):
-        open_dataset({**grant, "expires": "2020-01-01T00:00:00+00:00"})
+        open_dataset({**ended, "digest": grant_digest(ended)})
     with pytest.raises(InputError, match="format"):
-        open_dataset({**grant, "format": "forgia.grant/2"})
+        open_dataset({**grant, "format": "forgia.grant/1"})
 
 
 def test_half_a_copy_is_refused_with_every_file_named(tmp_path):

@@ -26,6 +26,22 @@ def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return root / "demo_press"
 
 
+def test_a_link_planted_in_the_place_of_the_copy_leads_nowhere(
+    sealed: Path, tmp_path: Path
+) -> None:
+    """In a directory that a group shares, others know the name under which a copy grows."""
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    work = tmp_path / "data" / ".demo_press.part"
+    work.mkdir(parents=True)
+    (work / "shards").symlink_to(elsewhere)
+    (work / ".manifest.json.piece").symlink_to(tmp_path / "victim")
+    stage(sealed, tmp_path / "data")
+    assert not list(elsewhere.iterdir())
+    assert not (tmp_path / "victim").exists()
+    assert check(tmp_path / "data" / "demo_press") == []
+
+
 def packed(folder: Path, into: Path) -> Path:
     """Pack a folder by the archive's own ending."""
     kind = {".tar": "tar", ".gz": "gztar", ".zip": "zip"}[into.suffix]
@@ -153,3 +169,21 @@ def test_sums_name_files_of_any_bytes(tmp_path: Path) -> None:
     line = hashlib.sha256(b"1").hexdigest().encode() + b"  \xff\n"
     (source / "SHA256SUMS").write_bytes(line)
     assert stage(source, tmp_path / "data").files == 2
+
+
+def test_wraps_and_signatures_of_a_dataset_come_along(tmp_path, monkeypatch):
+    from fakes import telemetry
+
+    from forgia_hpc.data.crypto.encrypting import encrypt
+    from forgia_hpc.data.crypto.key_file import load_key, make_key
+    from forgia_hpc.data.crypto.signatures import sign
+    from forgia_hpc.data.manifest import load_manifest
+
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "key.json"))
+    public = make_key(tmp_path / "key.json", "anna")
+    encrypt(telemetry.sealed(tmp_path / "plain"), [public], tmp_path / "sealed")
+    sign(load_manifest(tmp_path / "sealed" / "mill"), load_key())
+    (tmp_path / "sealed" / "mill" / "keys" / "other.json").write_text("{}")
+    found = stage(tmp_path / "sealed" / "mill", tmp_path / "root")
+    assert found.left_out == ("keys/other.json",)
+    assert check(tmp_path / "root" / "mill") == []

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 
+from forgia_hpc.data.access.grant import grant_digest
+from forgia_hpc.data.access.granting import make_grant
 from forgia_hpc.data.layout import Channel, Contribution, Mark, Segment, Split
 from forgia_hpc.data.manifest import load_manifest
-from forgia_hpc.data.policy import make_grant
 from forgia_hpc.data.reader import open_dataset
 from forgia_hpc.data.writer import seal
 from forgia_hpc.errors import InputError, SealBrokenError, StoppedError
@@ -251,10 +252,21 @@ def test_one_jump_of_a_channel_that_stood_still_does_not_outweigh_all_else(tmp_p
 def test_the_spread_of_a_channel_is_that_of_its_training_steps(run):
     grant = json.loads((run.inputs / "grant.json").read_text())
     with open_dataset(grant) as dataset:
-        spreads = channel_spreads(dataset, "mill")
+        spreads = channel_spreads(dataset, "mill", Data())
+        ones = channel_spreads(dataset, "mill", Data(normalise="channel"))
     values = np.concatenate([one.values[0] for one in SEGMENTS if one.split is Split.train])
     assert spreads[0, "temperature"] == pytest.approx(np.nanstd(values))
     assert spreads[0, "still"] == 0
+    assert (ones[0, "temperature"], ones[0, "still"]) == (1, 0)
+
+
+@pytest.mark.parametrize("change", [{"normalise": "channel"}, {"rate_hz": "1/30"}])
+def test_values_read_otherwise_are_judged_in_their_own_units_and_no_anomalies(run, change):
+    asked = TrainJob(data=replace(DATA, **change), evaluate=Evaluate(max_windows=4))
+    _, report = alone(run, asked)
+    assert report["anomaly"] == []
+    assert any("No anomaly scores" in note for note in report["notes"])
+    assert all(np.isfinite(row["mase"]) for row in report["scores"] if row["method"] == "model")
 
 
 def test_another_run_is_judged_where_the_job_says_so(run, tmp_path):
@@ -294,7 +306,7 @@ def test_without_training_data_there_is_no_linear_baseline_but_a_word_about_it(r
     grant = json.loads((run.inputs / "grant.json").read_text())
     shards = grant["contributions"][0]["shards"]
     grant["contributions"][0]["shards"] = [one for one in shards if one["split"] != "train"]
-    write_json(run.inputs / "grant.json", grant)
+    write_json(run.inputs / "grant.json", {**grant, "digest": grant_digest(grant)})
     _, report = alone(run, job())
     assert {row["method"] for row in report["scores"]} == {"model", "seasonal_naive"}
     assert report["anomaly"][0]["baseline_auc"] is None

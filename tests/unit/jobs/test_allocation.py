@@ -5,7 +5,13 @@ import dataclasses
 import pytest
 
 from forgia_hpc.errors import InputError
-from forgia_hpc.jobs.allocation import allocation_of, check_allocation, cpus_of, inherited
+from forgia_hpc.jobs.allocation import (
+    allocation_of,
+    check_allocation,
+    cpus_of,
+    inherited,
+    shape_of,
+)
 from forgia_hpc.schema.resources import Resources
 from forgia_hpc.slurm.cluster import load_cluster
 
@@ -43,6 +49,18 @@ def test_the_ranks_hear_of_the_allocation_and_not_of_the_shells_binding() -> Non
     }
     with pytest.raises(InputError, match="this shell is in none"):
         inherited({})
+
+
+def test_the_shape_of_an_allocation_whose_shell_knows_its_gpus() -> None:
+    shell = {"SLURM_JOB_CPUS_PER_NODE": "32(x2)", "SLURM_GPUS_ON_NODE": "4", "SLURM_JOB_QOS": "dbg"}
+    shape = {"nodes": 2, "ranks_per_node": 4, "cpus_per_rank": 8, "qos": "dbg", "gpus_per_node": 4}
+    assert shape_of(shell, load_cluster("dev")) == shape
+    tasks = {**shell, "SLURM_NTASKS_PER_NODE": "2"}
+    assert shape_of(tasks, load_cluster("dev")) == {
+        **shape,
+        "ranks_per_node": 2,
+        "cpus_per_rank": 16,
+    }
 
 
 def test_only_a_cluster_with_slurm_has_allocations() -> None:

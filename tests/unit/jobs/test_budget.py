@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 import json
+import os
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -12,16 +13,24 @@ import pytest
 import yaml
 from fakes.slurm_commands import FakeSlurm
 
+from forgia_hpc.cli.agree import _spent, agree_on
+from forgia_hpc.cli.budget import set_grant
+from forgia_hpc.config.check import complete
+from forgia_hpc.config.compose import compose_job
 from forgia_hpc.errors import InputError
 from forgia_hpc.jobs import budget
+from forgia_hpc.jobs.agreement import has_agreed, note_agreed
 from forgia_hpc.jobs.balance import Balance, Evidence, balance
 from forgia_hpc.jobs.grant import Grant, parse_saldo, read_grant, statement, write_grant
 from forgia_hpc.jobs.holds import Closed, Hold, Ledger
+from forgia_hpc.jobs.next_link import link_price, link_warnings
+from forgia_hpc.jobs.package import Plan
 from forgia_hpc.jobs.payer import Account, Payer, payer_of
 from forgia_hpc.rundir import RunDir
+from forgia_hpc.schema.job import Kind, Launch
 from forgia_hpc.slurm.accounting import Price, Shape
 from forgia_hpc.slurm.cluster import load_cluster
-from forgia_hpc.slurm.profile import Accounting
+from forgia_hpc.slurm.site import Accounting
 from forgia_hpc.slurm.usage import Allocation
 
 CLUSTER = load_cluster("leonardo_booster")
@@ -302,3 +311,102 @@ def test_a_requeued_attempt_is_no_end(tmp_path: Path) -> None:
     evidence = Evidence(ended=[ended("forgia-x", 1, state="REQUEUED")], living=())
     account = Account(ledger=ledger, grant=GRANT, cluster=CLUSTER, told=evidence)
     assert budget.tidy(account) == 0
+
+
+@pytest.mark.parametrize(
+    ("words", "said"),
+    [
+        (("X", "--cluster", "lisa"), "disabled"),
+        (("X", "--cluster", "dev", "--member", "", "0.3"), "users by name"),
+        (("X", "--cluster", "dev", "--member", " ", "0.3"), "users by name"),
+        (("", "--cluster", "dev"), "a name is needed"),
+    ],
+)
+def test_what_is_no_grant_is_not_written(
+    words: tuple[str, ...], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("FORGIA_LEDGER", str(tmp_path))
+    dates = ("--total", "4", "--from", "2026-01-01", "--to", "2026-12-31")
+    with pytest.raises(InputError, match=said):
+        set_grant.main([*words, *dates], standalone_mode=False)
+    assert not list(tmp_path.rglob("grant.yaml"))
+
+
+def test_a_spent_month_is_a_warning_and_not_a_refusal() -> None:
+    calm = told(ended=[ended("a", 10)])
+    spent_ = told(ended=[ended("a", 100)])  # 3200 core-h of 3000
+    assert _spent(calm) == ()
+    (warning,) = _spent(spent_)
+    assert warning.got == "107%"
+    assert "the month's share is spent" in warning.limit
+
+
+def test_a_next_link_that_may_be_refused_in_the_night_is_told_in_time() -> None:
+    found = told(ended=[ended("a", 10)], living=())  # 320 core-h of the month's 3000
+    asked = Price(unit="core-h", amount=1500)
+
+    def said(link: Price | None, *, agreed: bool = False) -> list[str]:
+        warned = link_warnings(found, asked, link, agreed=agreed, user="verdi")
+        return [str(one) for one in warned]
+
+    assert said(None) == []
+    assert said(Price(unit="core-h", amount=1180)) == []
+    (line,) = said(asked)
+    assert "a next link, 1500 core-h" in line
+    assert "after this job 1180 core-h of this month's share of 3000 are left" in line
+    assert "--yes" in line
+    assert said(asked, agreed=True) == []
+    (line,) = said(Price(unit="core-h", amount=36000), agreed=True)  # a yes is none to the total
+    assert "of 36500 are left" in line
+    assert "--yes" not in line
+
+
+def test_the_submission_itself_says_so(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    fake = FakeSlurm(tmp_path / "bin")
+    for program in ("squeue", "sacct", "saldo"):
+        fake.says(program, "")
+    monkeypatch.setenv("PATH", f"{fake.directory}:{os.environ['PATH']}")
+    monkeypatch.setenv("FORGIA_LEDGER", str(tmp_path / "ledger"))
+    today = datetime.date.today()
+    dates = {"start": today, "end": today + datetime.timedelta(days=1)}
+    (tmp_path / "ledger" / "acc").mkdir(parents=True)
+    write_grant(tmp_path / "ledger" / "acc", replace(GRANT, **dates))
+    asked = Price(unit="core-h", amount=20_000)
+
+    def warned(link: Price | None) -> list[str]:
+        payer = agree_on(asked, "acc", CLUSTER, yes=True, silent=True, link=link)
+        return [one.limit for one in payer.warnings]
+
+    assert warned(None) == []
+    (line,) = warned(asked)
+    assert "after this job 16500 core-h of 36500 are left" in line
+    assert warned(Price(unit="core-h", amount=16_500)) == []
+
+
+def test_only_what_goes_on_by_another_job_has_a_link() -> None:
+    def link(kind: Kind, resubmit: str, *words: str) -> Price | None:
+        job = compose_job(kind, ["cluster=leonardo_booster", "resources.account=acc", *words])
+        scheduler = replace(CLUSTER.scheduler, resubmit=resubmit)
+        cluster = replace(CLUSTER, scheduler=scheduler)
+        job = replace(job, resources=complete(job.resources, cluster))
+        facts = {"run": RunDir(Path("/nowhere")), "data": {}, "launch": Launch.srun}
+        return link_price([Plan(job=job, cluster=cluster, **facts)])
+
+    words = ("command.argv=[x]", "resources.walltime=01:00:00")
+    saves = (*words, "command.resumable=true", "command.progress=states")
+    assert link(Kind.command, "singleton", *words) is None
+    assert link(Kind.command, "requeue", *saves) is None
+    told_ = link(Kind.command, "singleton", *saves)
+    assert told_ is not None
+    assert told_.amount == 32.0
+
+
+def test_a_later_attempt_needs_somebodys_word(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    run.path.mkdir()
+    note_agreed(run, agreed=False)
+    assert not has_agreed(run)
+    note_agreed(run)
+    note_agreed(run)
+    assert has_agreed(run)
+    assert len(run.events()) == 1

@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from forgia_hpc import sources
+from forgia_hpc.data.ingest.sealing import ingest_and_seal
 from forgia_hpc.errors import InputError, JobFailedError, SealBrokenError
-from forgia_hpc.jobs.chain import ChainPlan, make_chain, members_of, seal_chain
+from forgia_hpc.jobs.chain import ChainPlan, make_chain, seal_chain
+from forgia_hpc.jobs.chain_data import Flags
+from forgia_hpc.jobs.chain_state import members_of
+from forgia_hpc.jobs.rerun import seal_again
+from forgia_hpc.node.admission import admit
 from forgia_hpc.node.door import check_door, note_outputs
-from forgia_hpc.node.seal import check_seal
+from forgia_hpc.node.seal import check_data, check_seal
 from forgia_hpc.rundir import RunDir, write_json
 
 COMMON = ("cluster=dev", "resources.cpus_per_rank=1", "resources.mem_gb=1")
@@ -145,3 +152,73 @@ def test_the_door_stays_shut_without_it(sealed: tuple[RunDir, RunDir]) -> None:
     first.manifest.unlink()
     with pytest.raises(JobFailedError, match="is gone"):
         check_door(second)
+
+
+# --- a dataset that another member makes -----------------------------------------------------------
+
+MADE = """
+prepare: {kind: prepare, overrides: ['prepare.contributions=[demo_press]']}
+train: {kind: train, after: [prepare], overrides: [data.dataset=demo_press, train.global_batch=8]}
+judge: {kind: evaluate, overrides: [data.dataset=demo_press, "evaluate.run=run:train"]}
+"""
+
+
+def test_a_reader_that_does_not_wait_for_the_maker_is_refused(tmp_path: Path) -> None:
+    found = problems(tmp_path, MADE.replace("after: [prepare], ", ""))
+    assert "prepare makes it, and train does not wait for it" in found["train: data.dataset"]
+
+
+@pytest.fixture
+def awaiting(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str, RunDir]:
+    """A sealed chain whose first member has made the dataset that the others read."""
+    monkeypatch.setenv("FORGIA_DATA", str(tmp_path / "data"))
+    plan = chain(tmp_path, MADE)
+    seal_chain(plan)
+    runs = {name: RunDir(Path(one["run"])) for name, one in members_of(plan.run).items()}
+    version, _ = ingest_and_seal("demo_press", None, tmp_path / "data")
+    made = {"prepare": {"contributions": {"demo_press": {"version": version}}}}
+    ended = {"format": "forgia.result/1", "ending": "completed", "attempt": 0}
+    write_json(runs["prepare"].result, {**ended, **made})
+    return runs
+
+
+def test_what_was_made_is_admitted_at_the_door_and_sealed_from_then_on(
+    awaiting: dict[str, RunDir],
+) -> None:
+    for run in (awaiting["train"], awaiting["judge"]):
+        (run.inputs / "grant.json").write_text("half a gr")  # a start that was killed at its door
+        check_seal(run, None)
+        admit(run)
+        check_seal(run, None)
+        assert check_data(run) > 0
+        admit(run)  # the next attempt
+        assert len(run.events("admitted")) == 1
+    (awaiting["train"].inputs / "grant.json").write_text("{}")
+    with pytest.raises(SealBrokenError, match=r"inputs/grant\.json: content differs"):
+        check_seal(awaiting["train"], None)
+    again = seal_again(awaiting["judge"]).run  # it has a door of its own
+    check_seal(again, None)
+    assert not (again.inputs / "grant.json").exists()
+
+
+def test_a_dataset_that_the_maker_did_not_make_stays_outside(awaiting: dict[str, RunDir]) -> None:
+    made = awaiting["prepare"].result
+    told = json.loads(made.read_text())
+    told["prepare"]["contributions"]["demo_press"]["version"] = "0" * 64
+    made.write_text(json.dumps(told))
+    with pytest.raises(SealBrokenError, match="made version 000000000000"):
+        admit(awaiting["train"])
+    made.unlink()
+    with pytest.raises(JobFailedError, match="left no result that names demo_press"):
+        admit(awaiting["train"])
+    shutil.rmtree(sources.data_root() / "demo_press")
+    with pytest.raises(JobFailedError, match="demo_press is not granted"):
+        admit(awaiting["train"])
+
+
+def test_flags_hold_for_every_member(tmp_path: Path) -> None:
+    path = tmp_path / "chain.yaml"
+    path.write_text(TWO)
+    plan = make_chain([f"chain={path}", *COMMON], Flags(debug=True))
+    assert {one.job.resources.qos for one in plan.members.values()} == {"boost_qos_dbg"}
+    assert plan.words[-1] == "--debug"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from forgia_hpc.jobs.ending import Record, Word, ending, read_record
-from forgia_hpc.rundir import RunDir
+from forgia_hpc.jobs.ending import Word, ending
+from forgia_hpc.jobs.record import Record, read_record
+from forgia_hpc.rundir import RunDir, write_json
 from forgia_hpc.slurm.state import SlurmState
 
 STAMP = "CANCELLED AT 2026-11-22T11:26:43"
@@ -91,9 +92,41 @@ def test_what_can_go_on_says_so_and_what_would_end_the_same_does_not() -> None:
     assert not ending(Record(), job("CANCELLED")).can_go_on  # it never began
 
 
-def test_a_requeue_that_slurm_refused_is_no_going_on(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
+def made(path: Path, kind: str = "train") -> RunDir:
+    run = RunDir(path)
     run.logs.mkdir()
+    write_json(run.job, {"kind": kind})
+    return run
+
+
+def test_what_a_program_saved_it_knows_alone(tmp_path: Path) -> None:
+    run = made(tmp_path, "command")
+    run.event("batch_started", attempt=0)
+    run.event("cancel_asked")
+    run.event("batch_ended", attempt=0, exit_code=6, why="stopped when asked to (asked)")
+    found = ending(read_record(run), job("CANCELLED", "0:15"))
+    assert found.word is Word.cancelled
+    assert found.why == "forgia cancel; its program ended when asked to"
+
+
+def test_a_job_that_was_cancelled_before_it_began(tmp_path: Path) -> None:
+    found = ending(read_record(made(tmp_path)), job("CANCELLED"))
+    assert found.why == "scancel, before it began (CANCELLED 0:0)"
+
+
+def test_an_earlier_attempt_that_lived_on_says_nothing_of_the_newest(tmp_path: Path) -> None:
+    run = made(tmp_path)
+    run.event("batch_started", attempt=0)
+    run.event("batch_started", attempt=1)
+    run.event("rank_stopped", attempt=1)
+    run.event("rank_failed", attempt=0)
+    run.event("batch_ended", attempt=0, exit_code=3, why="late")
+    found = read_record(run)
+    assert (found.saved, found.code, found.why) == (True, None, "")
+
+
+def test_a_requeue_that_slurm_refused_is_no_going_on(tmp_path: Path) -> None:
+    run = made(tmp_path)
     run.event("batch_started", attempt=0)
     run.event("batch_ended", exit_code=6, why="it goes on by requeue", cause="walltime")
     run.event("not_resubmitted", why="Access/permission denied")
@@ -103,8 +136,7 @@ def test_a_requeue_that_slurm_refused_is_no_going_on(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_attempts_lines_count_and_only_slurms(tmp_path: Path) -> None:
-    run = RunDir(tmp_path)
-    run.logs.mkdir()
+    run = made(tmp_path)
     log = run.logs / "batch.err"
     log.write_text(PREEMPTED + "\n")
     run.event("batch_started", attempt=0)

@@ -20,7 +20,8 @@ from forgia_hpc.jobs.housekeeping import (
 from forgia_hpc.jobs.standing import State, Status
 from forgia_hpc.rundir import RunDir, write_json
 from forgia_hpc.runtime.checkpoint import steps_in
-from forgia_hpc.slurm.profile import Area, Cluster
+from forgia_hpc.slurm.profile import Cluster
+from forgia_hpc.slurm.site import Area
 
 
 def run_with(root: Path, *steps: int, name: str = "20260101-000000-train-abcdef") -> RunDir:

@@ -47,6 +47,14 @@ def test_a_program_that_ends_well(forgia) -> None:
     assert Path(said["report"]).read_text().startswith("<!doctype html>")
 
 
+def test_ranks_may_end_far_apart(forgia, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FORGIA_RENDEZVOUS_S", "2")
+    monkeypatch.setenv("FORGIA_MASTER_ADDR", "127.0.0.1")
+    code = "import os, time; time.sleep(6 * int(os.environ['RANK']))"
+    done = forgia("run", "command", "resources.ranks_per_node=2", "--", sys.executable, "-c", code)
+    assert done.returncode == 0, done.stderr
+
+
 def test_a_program_that_fails_is_a_failed_job_that_names_its_rank(forgia) -> None:
     code = "import os, sys, time; time.sleep(60 * (os.environ['RANK'] == '0')); sys.exit(7)"
     started = time.monotonic()
@@ -94,6 +102,10 @@ def test_a_killed_batch_step_takes_its_ranks_along_and_is_no_success(forgia) -> 
     (status,) = status_of([run])
     assert status.state is State.failed
     assert "left no last word" in status.why
+    run.event(
+        "cancel_asked"
+    )  # what stands there when `forgia cancel` ends a step that listens not yet
+    assert status_of([run])[0].state is State.cancelled
 
 
 def test_cancel_asks_the_program_to_stop_and_the_run_is_resumable(forgia) -> None:
@@ -103,12 +115,44 @@ def test_cancel_asks_the_program_to_stop_and_the_run_is_resumable(forgia) -> Non
     assert forgia("status").stdout.count("running") == 1
     assert forgia("cancel", run.name[:20]).returncode == 0
     assert forgia("wait", run.name).returncode == 6
-    assert status_of([run])[0].state is State.stopped
+    stopped = status_of([run])[0]
+    assert stopped.state is State.stopped
+    assert "what it saved, it knows alone" in stopped.why
     assert forgia("resume", run.name).returncode == 0
     until(lambda: _ranks(run))
     assert [event.facts["attempt"] for event in run.events("batch_started")] == [0, 1]
     forgia("cancel", run.name)
     assert forgia("wait", run.name).returncode == 6
+
+
+SAVES = """
+import os, signal, sys, time
+def leave(*_):
+    open(os.environ["FORGIA_OUTPUT"] + "/state", "w").write("saved")
+    sys.exit(0)
+signal.signal(signal.SIGUSR2, leave)
+print("listens", flush=True)
+time.sleep(60)
+"""
+
+
+def test_a_resumable_program_gets_its_own_signal_and_its_0_is_a_stop(forgia) -> None:
+    words = ("command.resumable=true", "command.progress=state", "command.stop_signal=SIGUSR2")
+    forgia("submit", "command", *words, "--", sys.executable, "-c", SAVES)
+    run = only_run()
+    log = run.logs / "rank-0.log"
+    until(lambda: log.exists() and "listens" in log.read_text())
+    forgia("cancel", run.name)
+    assert forgia("wait", run.name).returncode == 6
+    assert (run.output / "state").read_text() == "saved"
+    assert status_of([run])[0].why.endswith(f"it can go on: forgia resume {run.name}")
+
+
+def test_a_failed_program_names_the_command_that_shows_its_log(forgia) -> None:
+    forgia("submit", "command", "--", "false")
+    run = only_run()
+    assert forgia("wait", run.name).returncode == 3
+    assert status_of([run])[0].why.endswith(f"forgia logs {run.name} --rank 0")
 
 
 def test_ctrl_c_stops_the_run_and_says_130(forgia) -> None:
@@ -186,5 +230,6 @@ def test_a_rank_that_outlived_its_batch_step_stops_a_second_attempt(forgia) -> N
     os.kill(rank, signal.SIGCONT)
     until(lambda: not _ranks(run))
     assert forgia("resume", run.name).returncode == 0
+    until(lambda: _ranks(run))
     forgia("cancel", run.name)
     assert forgia("wait", run.name).returncode == 6

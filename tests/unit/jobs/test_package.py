@@ -31,8 +31,8 @@ def source(tmp_path: Path) -> Path:
     (root / ".env").write_text("TOKEN=hunter2")
     (root / ".git-credentials").write_text("https://me:hunter2@host")
     (root / "token").write_text("hunter2")
-    (root / "id_ed25519").write_text("PRIVATE")
-    (root / "server.pem").write_text("PRIVATE")
+    (root / "id_ed25519").write_text("not for others")
+    (root / "server.pem").write_text("not for others")
     (root / "big.bin").write_bytes(b"\0" * (provenance.FILE_CAP + 1))
     (root / "outside").symlink_to("/etc/passwd")
     return root
@@ -81,7 +81,7 @@ def test_secrets_and_big_files_stay_out_and_are_told(source: Path) -> None:
     }
     written = b"".join(path.read_bytes() for path in sealed.run.path.rglob("*") if path.is_file())
     assert b"hunter2" not in written
-    assert b"PRIVATE" not in written
+    assert b"not for others" not in written
 
 
 def test_ctrl_c_in_the_middle_leaves_no_run(source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -113,6 +113,16 @@ def test_every_edit_of_a_sealed_run_is_named(source: Path) -> None:
         "config.yaml: content differs",
     ):
         assert words in str(caught.value)
+
+
+def test_a_line_in_the_runs_own_record_does_not_unseal_a_file(source: Path) -> None:
+    """`admitted` tells digests of what a chain's door has written; it once went before the sealed ones."""
+    sealed = seal(plan(f"command.source={source}"))
+    run = sealed.run
+    run.config.write_text(run.config.read_text().replace("seed: 0", "seed: 1"))
+    run.event("admitted", dataset="x", files={"config.yaml": sha256_file(run.config)})
+    with pytest.raises(SealBrokenError, match=r"config\.yaml: content differs"):
+        check_seal(run, sealed.digest)
 
 
 def test_a_moved_run_and_a_swapped_manifest_are_refused(source: Path) -> None:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from forgia_hpc.cli.sweep import _again
 from forgia_hpc.compact import applied
 from forgia_hpc.digest import digest_of
 from forgia_hpc.errors import InputError, SealBrokenError
+from forgia_hpc.jobs.feed import Fed
 from forgia_hpc.jobs.package import job_digest, seal
 from forgia_hpc.jobs.sweep import SweepPlan, SweepWish, make_sweep
 from forgia_hpc.jobs.sweep_requests import requests
@@ -44,6 +46,14 @@ def test_problems_are_told_once_with_their_points() -> None:
     with pytest.raises(InputError) as caught:
         plan("cluster=local,dev")
     assert "point 1: cluster" in [problem.field for problem in caught.value.problems]
+
+
+def test_one_point_is_one_point() -> None:
+    sent = [{"points": 1, "job_id": "7"}]
+    assert _again(Fed(sent=sent)) == "1 point again  job 7"
+    assert _again(Fed(sent=sent, left=1, why="the queue is full")) == (
+        "2 points again  job 7, 1 point waits (the queue is full)"
+    )
 
 
 def test_what_all_points_have_wrong_names_no_points() -> None:

@@ -25,7 +25,7 @@ def test_every_problem_is_told_at_once():
 
 
 def test_a_missing_name_is_told():
-    with pytest.raises(InputError, match=r"model\.options\.heads: got None, is needed"):
+    with pytest.raises(InputError, match=r"model\.options\.heads: got nothing, is needed"):
         parse_options({"width": 64, "layers": 2, "feed_forward": 256})
 
 

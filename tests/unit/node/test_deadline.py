@@ -9,6 +9,7 @@ import pytest
 
 from forgia_hpc.errors import SlurmSilentError
 from forgia_hpc.node.deadline import (
+    ASK_EVERY_S,
     FLOOR_S,
     UNLEARNT_S,
     Deadline,
@@ -21,6 +22,7 @@ from forgia_hpc.node.deadline import (
     pace_of,
 )
 from forgia_hpc.rundir import RunDir
+from forgia_hpc.schema.job import PARTING_S
 from forgia_hpc.slurm.control import JobFacts
 
 START = 1_000_000.0
@@ -30,6 +32,7 @@ START = 1_000_000.0
 def run(tmp_path: Path) -> RunDir:
     path = tmp_path / "run"
     path.mkdir()
+    (path / "config.yaml").write_text("kind: train\n")
     return RunDir(path)
 
 
@@ -39,13 +42,14 @@ class Slurm:
     def __init__(self, end_time: float | None) -> None:
         self.end_time = end_time
         self.silent = False
+        self.state = "RUNNING"
         self.asked = 0
 
     def __call__(self) -> JobFacts:
         self.asked += 1
         if self.silent:
             raise SlurmSilentError("no answer")
-        return JobFacts(state="RUNNING", end_time=self.end_time)
+        return JobFacts(state=self.state, end_time=self.end_time)
 
 
 def deadline(run: RunDir, slurm: Slurm, walltime_s: float = 3600) -> Deadline:
@@ -155,3 +159,20 @@ def test_an_arrays_member_has_its_own_name() -> None:
     assert own_job({"SLURM_JOB_ID": "9"}) == "9"
     member = {"SLURM_JOB_ID": "9", "SLURM_ARRAY_JOB_ID": "7", "SLURM_ARRAY_TASK_ID": "2"}
     assert own_job(member) == "7_2"
+
+
+def test_a_job_that_slurm_calls_pending_while_it_runs_has_lost_its_node(run: RunDir) -> None:
+    slurm = Slurm(START + 3600)
+    found = deadline(run, slurm)
+    slurm.state, slurm.end_time = "PENDING", START + 9000
+    assert not found.due(START + ASK_EVERY_S + 1)
+    assert found.given_up
+    assert found.end.time == START + 3600  # that of the next start is none of ours
+
+
+def test_a_program_is_asked_as_long_before_the_end_as_it_needs(run: RunDir) -> None:
+    run.config.write_text("kind: command\ncommand: {save_s: 300}\n")
+    found = deadline(run, Slurm(START + 3600))
+    assert not found.due(START + 3600 - 300 - PARTING_S - 1)
+    assert found.due(START + 3600 - 300 - PARTING_S + 1)
+    assert found.facts()["margin_s"] == 300 + PARTING_S

@@ -10,13 +10,13 @@ from pathlib import Path
 import pytest
 from fakes.slurm_commands import FakeSlurm
 
-from forgia_hpc.errors import ExitCode
+from forgia_hpc.errors import ExitCode, InputError
 from forgia_hpc.node import resubmit
+from forgia_hpc.node.progress import Start, check_progress, mark_of, progress
 from forgia_hpc.node.resubmit import act
 from forgia_hpc.node.sequel import (
     Cause,
     Sequel,
-    Start,
     Way,
     cause_of,
     conclude,
@@ -138,10 +138,109 @@ def test_a_cancel_of_this_attempt_forbids_it_and_one_of_an_earlier_does_not(
 
 def test_a_program_whose_progress_nobody_knows_says_resume(tmp_path: Path, fake: FakeSlurm) -> None:
     start = begun(tmp_path, kind="command")
+    start.run.config.write_text("kind: command\ncommand: {argv: [x]}\n")
     shown(fake)
     cause, found = conclude(start, "requeue", Cause.walltime)
     assert (found.way, found.code) == (Way.nothing, ExitCode.STOPPED)
     assert "forgia resume run" in sentence(start.run, cause, found)
+
+
+RESUMABLE = "kind: command\ncommand: {argv: [x], resumable: true, progress: states}\n"
+
+
+def test_a_resumable_program_is_requeued_while_what_it_saves_changes(
+    tmp_path: Path, fake: FakeSlurm
+) -> None:
+    run = begun(tmp_path, kind="command").run
+    run.config.write_text(RESUMABLE)
+    states = run.output / "states"
+    states.mkdir(parents=True)
+    (states / "a").write_text("1")
+    start = begun_again(run)
+    shown(fake)
+    _, found = conclude(start, "requeue", Cause.walltime)
+    assert (found.way, found.code) == (Way.nothing, ExitCode.JOB_FAILED)
+    (states / "a").write_text("12")
+    _, found = conclude(start, "requeue", Cause.walltime)
+    assert found.way is Way.requeue
+    assert conclude(begun_again(run), "requeue", Cause.walltime)[1].way is Way.nothing
+    assert "it can go on: forgia resume run" in sentence(
+        run, Cause.asked, conclude(start, "requeue", Cause.asked)[1]
+    )
+
+
+def begun_again(run: RunDir) -> Start:
+    return Start(run=run, attempt=0, restarts=0, step=0, job="7", mark=mark_of(run))
+
+
+def test_a_file_that_is_not_there_yet_is_no_progress_and_one_that_came_is(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    run.config.write_text(RESUMABLE)
+    before = mark_of(run)
+    assert mark_of(run) == before
+    (run.output / "states").mkdir(parents=True)
+    assert mark_of(run) == before  # an empty directory holds nothing
+    (run.output / "states" / "a").write_text("")
+    assert mark_of(run) != before
+
+
+def test_what_changes_outside_of_the_run_is_no_progress(tmp_path: Path) -> None:
+    run = RunDir(tmp_path / "run")
+    (tmp_path / "shared").mkdir()
+    run.output.mkdir(parents=True)
+    write_json(run.job, {"kind": "command"})
+    for place in ("../../shared", str(tmp_path / "shared")):  # sealed before it was refused
+        run.config.write_text(RESUMABLE.replace("states", place))
+        with pytest.raises(InputError, match="leads out of"):
+            check_progress(run)
+    run.config.write_text(RESUMABLE)
+    check_progress(run)
+    start = begun_again(run)
+    (run.output / "states").symlink_to(tmp_path / "shared")
+    (tmp_path / "shared" / "a").write_text("12")
+    assert progress(start) is None  # only the program knows
+    with pytest.raises(InputError, match=r"command\.progress"):
+        check_progress(run)
+
+
+def test_a_point_without_requeue_says_how_its_sweep_goes_on(
+    tmp_path: Path, fake: FakeSlurm
+) -> None:
+    start = begun(tmp_path)
+    write_json(start.run.job, {"kind": "train", "sweep": "my-sweep", "point": 3})
+    (start.run.checkpoints / "11").mkdir()
+    shown(fake)
+    for word in ("singleton", "none", None):
+        cause, found = conclude(start, word, Cause.walltime)
+        assert (found.way, found.code) == (Way.nothing, ExitCode.STOPPED)
+        assert sentence(start.run, cause, found).endswith("forgia resume my-sweep")
+
+
+@pytest.mark.parametrize(
+    ("told", "state", "cause"),
+    [
+        (None, "DOWN+NOT_RESPONDING", Cause.node_failure),
+        (Cause.asked, "DOWN*", Cause.node_failure),
+        (Cause.asked, "MIXED+DRAIN", Cause.asked),
+        (Cause.walltime, "DOWN", Cause.walltime),
+    ],
+)
+def test_a_sigterm_because_of_a_failed_node_is_nobodys_wish(
+    tmp_path: Path, fake: FakeSlurm, told: Cause | None, state: str, cause: Cause
+) -> None:
+    start = begun(tmp_path)
+    (start.run.checkpoints / "11").mkdir()
+    start.run.event("batch_started", attempt=1, job_id="7", nodes="n[1-2]")
+    fake.says("scontrol", f"JobState=RUNNING NodeName=n1 State={state}\n")
+    assert conclude(start, "requeue", told)[0] is cause
+
+
+def test_a_node_that_slurm_gave_up_is_left_to_slurm(tmp_path: Path, fake: FakeSlurm) -> None:
+    start = begun(tmp_path)
+    (start.run.checkpoints / "11").mkdir()
+    shown(fake, state="PENDING", Restarts="1")
+    cause, found = conclude(start, "requeue", Cause.node_failure)
+    assert (cause, found.way, found.code) == (Cause.node_failure, Way.slurm, ExitCode.STOPPED)
 
 
 def test_a_prepared_contribution_is_progress(tmp_path: Path, fake: FakeSlurm) -> None:

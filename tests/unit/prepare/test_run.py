@@ -9,7 +9,8 @@ import pytest
 import yaml
 
 from forgia_hpc.data.ingest.load import prepare_inputs
-from forgia_hpc.data.manifest import load_manifest, verify_files
+from forgia_hpc.data.manifest import load_manifest
+from forgia_hpc.data.presence import verify_files
 from forgia_hpc.errors import InputError, StoppedError
 from forgia_hpc.metrics import read_metrics
 from forgia_hpc.prepare.run import prepare

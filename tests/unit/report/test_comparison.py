@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import json
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ import yaml
 from rich.console import Console
 
 from forgia_hpc.errors import InputError
-from forgia_hpc.report.comparison import as_csv, compare, show, write_comparison
+from forgia_hpc.report.comparison import as_csv, compare, head, show, write_comparison
 from forgia_hpc.rundir import RunDir
 from tests.fakes.finished_run import computing_run, failed_run, finished_run
 
@@ -66,3 +67,42 @@ def test_many_runs_stay_one_plot(runs: list[RunDir], tmp_path: Path) -> None:
     page = write_comparison(found, "loss", tmp_path / "page.html").read_text()
     assert page.count("<path") == 9
     assert "3 more, drawn faint" in page
+
+
+def told_by(folder: Path, name: str, loss: float, **more: object) -> RunDir:
+    """A run of a command job whose program told its figures."""
+    run = failed_run(folder / name)
+    run.metrics.unlink(missing_ok=True)
+    content = yaml.safe_load(run.config.read_text())
+    content = {key: content[key] for key in ("seed", "cluster") if key in content}
+    content |= {
+        "kind": "command",
+        "command": {"argv": ["python", "train.py", "--lr", str(loss)]},
+        **more,
+    }
+    run.config.write_text(yaml.safe_dump(content))
+    run.output.mkdir(exist_ok=True)
+    (run.output / "metrics.json").write_text(json.dumps({"loss": loss, "score": {"best": 1.5}}))
+    return run
+
+
+def test_the_figures_of_a_program_of_ones_own(tmp_path: Path) -> None:
+    made = [told_by(tmp_path, "a", 0.5), told_by(tmp_path, "b", 0.25)]
+    assert [one.last for one in compare(made)] == [0.5, 0.25]
+    assert compare(made, "score.best")[0].best == 1.5
+    page = write_comparison(compare(made), "loss", tmp_path / "page.html").read_text()
+    assert "Over the steps" not in page
+
+
+def test_runs_of_several_kinds_are_told_apart_by_their_kind_alone(
+    runs: list[RunDir], tmp_path: Path
+) -> None:
+    for run in runs:
+        run.config.write_text(
+            yaml.safe_dump({**yaml.safe_load(run.config.read_text()), "kind": "train"})
+        )
+    found = compare([runs[0], told_by(tmp_path, "a", 0.5)])
+    assert head(found, "loss")[:4] == ["run", "state", "kind", "loss last"]
+    shown = Console(width=100, record=True, file=io.StringIO())
+    show(found, "loss", shown)
+    assert "more config values differ" in shown.export_text()

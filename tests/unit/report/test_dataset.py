@@ -7,11 +7,16 @@ import numpy as np
 import pytest
 from rich.console import Console
 
+from forgia_hpc.data.crypto.encrypting import encrypt
+from forgia_hpc.data.crypto.key_file import load_key, make_key
+from forgia_hpc.data.crypto.signatures import sign
 from forgia_hpc.data.layout import Channel, Contribution, Mark, Segment, Split
+from forgia_hpc.data.manifest import load_manifest
 from forgia_hpc.data.writer import seal, seal_consortium
 from forgia_hpc.errors import SealBrokenError
-from forgia_hpc.report.dataset import dataset_facts, show_dataset, write_dataset_page
+from forgia_hpc.report.dataset import dataset_facts, write_dataset_page
 from forgia_hpc.report.dataset_facts import read_dataset
+from forgia_hpc.report.dataset_terminal import show_dataset
 
 EVIL = "press <script>"
 
@@ -134,3 +139,38 @@ def test_nothing_heavy_is_imported():
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
 
     assert said.stdout == "[]\n"
+
+
+def test_without_the_key_it_tells_what_the_manifest_does(press, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "anna.json"))
+    encrypt(press, [make_key(tmp_path / "anna.json", "anna")], tmp_path / "closed")
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "bert.json"))
+    make_key(tmp_path / "bert.json", "bert")
+    facts = dataset_facts(tmp_path / "closed/press")
+    (one,) = facts["contributions"]
+    told = dict(one["standing"])
+    assert told["Encrypted"].endswith("sealed to anna")
+    assert "sealed to anna" in one["closed"]
+    assert (one["channels"], [split["steps"] for split in one["splits"]]) == ([], [400, 100])
+    page = write_dataset_page(tmp_path / "closed/press", tmp_path / "p.html").read_text()
+    assert "1 closed here" in page
+
+
+def test_a_signature_and_the_terms_are_told_in_words(press, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "anna.json"))
+    make_key(tmp_path / "anna.json", "anna")
+    sign(load_manifest(press), load_key())
+    (one,) = dataset_facts(press)["contributions"]
+    assert "by anna" in dict(one["standing"])["Signed"]
+    assert dict(one["terms"])["Models go to"] == "consortium"
+
+
+def test_a_consortium_is_short_on_the_terminal_and_a_contribution_deep(press, tmp_path):
+    seal_consortium("both", [press], card("both", members=["press"]), tmp_path / "both")
+    short, deep = io.StringIO(), io.StringIO()
+    show_dataset(tmp_path / "both", Console(file=short, width=160))
+    show_dataset(press, Console(file=deep, width=160))
+    assert "models go to: consortium" in short.getvalue()
+    assert "forgia data info press" in short.getvalue()
+    assert "oil" not in short.getvalue()
+    assert "oil" in deep.getvalue()

@@ -10,10 +10,11 @@ from typing import Any
 
 import pytest
 
-from forgia_hpc.errors import JobFailedError
+from forgia_hpc.errors import JobFailedError, SupersededError
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.runtime.checkpoint import Checkpoints
 from forgia_hpc.runtime.place import Place
+from forgia_hpc.runtime.stop import SUPERSEDED, StopFlag, request_stop, stop_file
 from forgia_hpc.runtime.world import World
 from forgia_hpc.runtime.writer import Writer
 
@@ -52,6 +53,27 @@ def test_a_saved_checkpoint_is_found_with_its_facts(run: RunDir) -> None:
     assert newest is not None
     assert (newest.step, newest.world_size, newest.facts) == (7, 1, {"loss": 0.25})
     assert (newest.directory / "state" / "weights.bin").read_bytes() == b"w" * 1000
+
+
+def test_a_superseded_attempt_commits_nothing_and_touches_nothing_of_the_later_one(
+    run: RunDir,
+) -> None:
+    checkpoints(run).save(7, {}, write)
+    request_stop(run, 0)
+    stop = StopFlag(run, 0)
+    assert stop.requested
+    saving = Checkpoints(run, World(Place(), no_wire), 2, stop.check_wanted)
+
+    def superseded_meanwhile(writer: Writer) -> None:
+        write(writer)
+        stop_file(run, 0).write_text(SUPERSEDED)
+
+    with pytest.raises(SupersededError, match="checkpoint 9 was not saved"):
+        saving.save(9, {}, superseded_meanwhile)
+    assert names(run) == [".9.part", "7"]
+    with pytest.raises(SupersededError):
+        saving.save(10, {}, write)
+    assert names(run) == [".9.part", "7"]
 
 
 def test_only_the_newest_are_kept(run: RunDir) -> None:

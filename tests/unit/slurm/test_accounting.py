@@ -23,7 +23,9 @@ from forgia_hpc.slurm.accounting import (
     price,
 )
 from forgia_hpc.slurm.cluster import cluster_names, load_cluster
-from forgia_hpc.slurm.profile import Accounting, Cluster, Node, Partition
+from forgia_hpc.slurm.offer import Node, Partition
+from forgia_hpc.slurm.profile import Cluster
+from forgia_hpc.slurm.site import Accounting
 
 LEONARDO = load_cluster("leonardo_booster")
 PRODUCTION = "boost_usr_prod"

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from forgia_hpc.process import ProgramSilentError
 from forgia_hpc.slurm import ahead
 
 
-def test_an_answer_is_given_once_and_to_the_same_question_only() -> None:
+def test_an_answer_is_given_once_and_to_the_same_question_only(tmp_path: Path) -> None:
+    here = {"SLURM_CONF": str(tmp_path)}
     argv = ("sh", "-c", 'echo "$SLURM_CONF"; echo no >&2; exit 3')
-    ahead.begin([argv], {"SLURM_CONF": "/here"})
-    assert ahead.answer(("sh", "-c", "true"), {"SLURM_CONF": "/here"}, 5) is None
-    said = ahead.answer(argv, {"SLURM_CONF": "/here"}, 5)
+    ahead.begin([argv], here)
+    assert ahead.answer(("sh", "-c", "true"), here, 5) is None
+    said = ahead.answer(argv, here, 5)
     assert said is not None
-    assert (said.returncode, said.stdout, said.stderr) == (3, "/here\n", "no\n")
-    assert ahead.answer(argv, {"SLURM_CONF": "/here"}, 5) is None
+    assert (said.returncode, said.stdout, said.stderr) == (3, f"{tmp_path}\n", "no\n")
+    assert ahead.answer(argv, here, 5) is None
 
 
-def test_the_answer_of_another_slurm_is_not_taken() -> None:
-    ahead.begin([("echo", "one")], {"SLURM_CONF": "/one"})
+def test_the_answer_of_another_slurm_is_not_taken(tmp_path: Path) -> None:
+    ahead.begin([("echo", "one")], {"SLURM_CONF": str(tmp_path)})
     assert ahead.answer(("echo", "one"), {"SLURM_CONF": "/two"}, 5) is None
+
+
+def test_nothing_is_begun_for_a_slurm_whose_conf_is_gone(tmp_path: Path) -> None:
+    ahead.begin([("echo", "one")], {"SLURM_CONF": str(tmp_path / "gone")})
+    assert ahead.answer(("echo", "one"), {"SLURM_CONF": str(tmp_path / "gone")}, 5) is None
 
 
 def test_silence_is_silence_and_leaves_no_process() -> None:

@@ -47,6 +47,14 @@ def test_a_preempted_job_has_a_time_of_it_and_an_unlimited_one_no_end() -> None:
     )
 
 
+def test_the_gpus_of_all_nodes_are_told_once_though_their_model_is_named_too() -> None:
+    tres = "cpu=64,mem=987968M,node=2,billing=64,gres/gpu=8,gres/gpu:a100=8"
+    assert parse_facts(f"JobId=1 JobState=RUNNING TRES={tres} TresPerNode=gres:gpu:4").gpus == 8
+    asked = "JobId=1 ReqTRES=cpu=1,gres/gpu=2 AllocTRES=cpu=1,gres/gpu=4"  # as of Slurm 23.11
+    assert parse_facts(asked).gpus == 4
+    assert parse_facts("JobId=1 TRES=cpu=4,node=1").gpus == 0
+
+
 def test_silence_and_refusal_differ(fake: FakeSlurm, monkeypatch: pytest.MonkeyPatch) -> None:
     fake.says("scontrol", "", err="Unable to contact slurm controller (connect failure)", code=1)
     with pytest.raises(SlurmSilentError):

@@ -16,7 +16,9 @@ from forgia_hpc.slurm.evidence import (
     stale_unknowns,
     unsourced,
 )
-from forgia_hpc.slurm.profile import Cluster, Evidence, Network, Partition, Qos, Scheduler
+from forgia_hpc.slurm.offer import Partition, Qos
+from forgia_hpc.slurm.profile import Cluster, Evidence, Scheduler
+from forgia_hpc.slurm.site import Network
 
 
 @pytest.mark.parametrize("name", cluster_names())

@@ -1,6 +1,6 @@
 import pytest
 
-from forgia_hpc.slurm.reasons import in_words, never_starts
+from forgia_hpc.slurm.reasons import in_words, is_held, never_starts
 
 
 @pytest.mark.parametrize(
@@ -18,6 +18,25 @@ from forgia_hpc.slurm.reasons import in_words, never_starts
 )
 def test_a_reason_is_told_in_words_with_slurms_own_behind(reason: str, said: str) -> None:
     assert said in in_words(reason)
+
+
+@pytest.mark.parametrize(
+    ("reason", "yes"),
+    [
+        ("launch failed requeued held", True),
+        ("launch_failed_requeued_held", True),  # scontrol's spelling
+        ("job_requeued_in_held_state", True),
+        ("JobHeldUser", True),
+        ("JobHoldMaxRequeue", True),
+        ("JobHeldAdmin", False),
+        ("BeginTime", False),
+        ("None", False),
+    ],
+)
+def test_what_its_owner_must_release_is_told_from_what_starts_by_itself(
+    reason: str, yes: bool
+) -> None:
+    assert is_held(reason) is yes
 
 
 def test_a_job_that_waits_for_ever_is_told_from_one_that_waits() -> None:

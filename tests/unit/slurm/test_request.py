@@ -9,7 +9,9 @@ import dataclasses
 import json
 import os
 import re
+import shlex
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -38,6 +40,7 @@ IMAGE = {
 ENABLED = [
     name for name in cluster_names() if (found := load_cluster(name)).slurm and found.enabled
 ]
+PYTHON = (sys.executable,)  # the tests replace sys.executable
 PAIRS = [(name, launch) for name in ENABLED for launch in ARGV]
 
 
@@ -127,6 +130,24 @@ def test_what_a_path_holds_is_never_run(tmp_path: Path) -> None:
     )
     assert done.stdout == f"{run / 'code'}\n{run}\n"
     assert {path.name for path in tmp_path.iterdir()} == {"python"}
+
+
+def test_a_signal_that_comes_before_python_ends_nothing(tmp_path: Path) -> None:
+    """Slurm then called the job FAILED with ExitCode 0:10. Whoever Python starts must hear it again."""
+    text = script(load_cluster("dev"), Launch.srun, tmp_path)
+    child = "import signal; print(signal.getsignal(signal.SIGUSR1) is signal.SIG_DFL)"
+    shown = (
+        "import os, signal, subprocess, sys; from forgia_hpc.node.watch import Ear; ear = Ear(); "
+        "os.kill(os.getpid(), signal.SIGUSR1); print(ear.heard, flush=True); "
+        f"subprocess.run([sys.executable, '-c', {child!r}], check=True)"
+    )
+    text = re.sub(r"export PYTHONPATH=.*\n", "", text)
+    started = f"kill -USR1 $$\nexec {shlex.join([*PYTHON, '-c', shown])}\n#"
+    text = text.replace("exec /venv/bin/python", started)
+    done = subprocess.run(
+        ["bash"], input=text, text=True, capture_output=True, cwd=Path.cwd(), check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "SIGUSR1\nTrue\n"), done.stderr
 
 
 @pytest.mark.parametrize("bad", ["a\n#SBATCH --exclusive", "a\rb", "a\0b"])

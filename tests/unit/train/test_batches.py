@@ -7,8 +7,8 @@ from typing import Any, cast
 import numpy as np
 import pytest
 
+from forgia_hpc.data.reading.windows import WindowIndex
 from forgia_hpc.data.sampler import Sampler
-from forgia_hpc.data.windows import WindowIndex
 from forgia_hpc.errors import SealBrokenError
 from forgia_hpc.train.batches import Batches
 

@@ -1,11 +1,13 @@
 """The five look-alikes through the shipped recipes: every count, and values equal to the text."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from fakes.lookalikes import SETS, lookalike, sealed_recipe
 
 from forgia_hpc.data.ingest.load import load_recipe
-from forgia_hpc.data.ingest.run import ingest
+from forgia_hpc.data.ingest.run import alone, ingest
 from forgia_hpc.data.layout import Split
 from forgia_hpc.errors import InputError
 
@@ -121,7 +123,8 @@ def test_a_mend_made_too_often_is_refused(tmp_path):
 def test_progress_counts_the_files(tmp_path):
     content = lookalike("turbofan", tmp_path)
     seen = []
-    ingest(sealed_recipe(content, tmp_path), tmp_path, lambda *told: seen.append(told))
+    means = replace(alone(), progress=lambda *told: seen.append(told))
+    ingest(sealed_recipe(content, tmp_path), tmp_path, means)
     assert seen == [("train_FD001.txt", 1, 2), ("test_FD001.txt", 2, 2)]
 
 

@@ -11,7 +11,8 @@ from forgia_hpc.data.ingest.recipe import GeneratorSpec
 from forgia_hpc.data.ingest.report import joined
 from forgia_hpc.data.ingest.run import ingest
 from forgia_hpc.data.ingest.sealing import ingest_and_seal, seal_contribution
-from forgia_hpc.data.manifest import load_manifest, verify_files
+from forgia_hpc.data.manifest import load_manifest
+from forgia_hpc.data.presence import verify_files
 from forgia_hpc.errors import InputError
 
 
