@@ -1,11 +1,12 @@
 """How fast windows become batches, beside memcpy and beside h5py, in one process on this machine.
 
-    python benchmarks/data/read_windows.py [--values 64] [--batch 32] [--seconds 3] [--json FILE]
+    python benchmarks/data/read_windows.py [--values 64] [--seconds 2] [--batch 32 256] [--json FILE]
 
-Prints windows a second of CPU time, GB/s of float32 delivered, and the share of the memcpy of the
-same run, best of five passes each. CPU time, because the machine may be shared: alone on it, wall
-time is the same (one thread, files in the page cache). Every way reads the same windows; before
-timing they are compared bit for bit.
+Windows of 4 KiB (1 channel × 1,024 steps) and 64 KiB (16 channels) as float32, stored as i16 and f32, in
+runs of 1 (a full shuffle) and 32 neighbours that do not overlap. Windows a second of CPU time (workers'
+too), because the machine may be shared: alone on it, wall time is the same. The ways take turns, five
+passes, the best of each counts; the share is that of the memcpy of the same run. Leaves are hashed by a
+first pass over everything. Before timing, all ways are compared bit for bit.
 """
 
 from __future__ import annotations
@@ -14,55 +15,47 @@ import argparse
 import json
 import os
 import platform
+import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import h5py
 import numpy as np
+import psutil
+from ways import Case, Reader, by_h5py, ways
 
 from forgia_hpc.data.layout import Channel, Contribution, Segment, Split
-from forgia_hpc.data.reader import open_dataset
-from forgia_hpc.data.windows import WindowIndex
 from forgia_hpc.data.writer import seal
-from forgia_hpc.schema.data import Data
 
-CHANNELS, PASSES = 8, 5
-DATA = Data(context=512, min_context=512, horizon=64, channels=CHANNELS)
-LENGTH = DATA.context + DATA.horizon
+PASSES, BATCHES, LENGTH = 5, 240, 1024
 IRI = "https://forgia.example/quantity/"
 CARD = {
     "format": "forgia.card/1",
     "name": "signals",
     "title": "Signals",
     "contributor": "benchmark",
-    "description": "Sinusoids with noise, quantised as a 12-bit converter does.",
+    "description": "Noise, quantised as a 12-bit converter does.",
     "licence": "MIT",
     "source": "benchmarks/data/read_windows.py",
 }
-Reader = Callable[[np.ndarray], np.ndarray]
 
 
-def contribution(values: int, *, scale: float | None) -> Contribution:
-    """Return one machine with CHANNELS channels, `values` numbers in all."""
-    rng = np.random.default_rng(0)
-    steps = values // CHANNELS
-    clock = np.arange(steps) / 100
-    raw = np.stack(
-        [1500 * np.sin(clock * (k + 1)) + rng.normal(0, 40, steps) for k in range(CHANNELS)]
-    )
-    channels = tuple(
+def contribution(values: int, channels: int, *, scale: float | None) -> Contribution:
+    """Return one machine with `values` numbers in all."""
+    raw = np.random.default_rng(0).integers(-2000, 2000, (channels, values // channels))
+    words = tuple(
         Channel(name=f"s{k}", ucum="Cel", quantity="temperature", semantic_id=IRI, scale=scale)
-        for k in range(CHANNELS)
+        for k in range(channels)
     )
     one = Segment(
         asset="machine",
         group="fast",
         split=Split.train,
-        channels=channels,
-        values=np.rint(raw) * 0.01,
+        channels=words,
+        values=raw * 0.01,
         t0_ns=None,
         rate_num=100,
         rate_den=1,
@@ -70,114 +63,119 @@ def contribution(values: int, *, scale: float | None) -> Contribution:
     return Contribution(name="signals", contributor="benchmark", segments=(one,))
 
 
-def measure(read: Reader, batches: list[np.ndarray], seconds: float) -> float:
-    """Return the windows/s of the best pass."""
-    best = 0.0
-    for _ in range(PASSES):
-        begin, windows = time.process_time(), 0
-        while (spent := time.process_time() - begin) < seconds / PASSES:
-            batch = batches[windows // len(batches[0]) % len(batches)]
-            read(batch)
-            windows += len(batch)
-        best = max(best, windows / spent)
-    return best
+def orders(windows: int, batch: int, run: int) -> np.ndarray:
+    """Return (batch, window): random runs of `run` windows that lie one behind the other."""
+    rng = np.random.default_rng(1)
+    first = rng.integers(0, windows // LENGTH - run, (BATCHES, batch // run))
+    return ((first[:, :, None] + np.arange(run)) * LENGTH).reshape(BATCHES, batch)
 
 
-def ways(shard: Path, index: WindowIndex, storage: str) -> Iterator[tuple[str, Reader]]:
-    """Yield each way to read; all return (window, channel, time) in float32, or the rows of it."""
-    with h5py.File(shard) as file:
-        dataset = file[f"signals/{storage}"]
-        words = file["index/channels"][0]
-        steps = int(file["index/segments"]["steps"][0])
-        scale = np.float32(1 if storage == "f32" else words["scale"])
-        whole = dataset[:].astype(np.float32) * scale
-        rows = whole[: len(whole) // LENGTH * LENGTH].reshape(-1, LENGTH)
-        buffer = np.empty((1, LENGTH), np.float32)
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and its living children."""
+    spent = time.process_time()
+    for child in psutil.Process().children():
+        times = child.cpu_times()
+        spent += times.user + times.system
+    return spent
 
-        def memcpy(windows: np.ndarray) -> np.ndarray:
-            nonlocal buffer
-            numbers = (windows[:, None] * CHANNELS + np.arange(CHANNELS)).ravel() % len(rows)
-            if len(buffer) != len(numbers):
-                buffer = np.empty((len(numbers), LENGTH), np.float32)
-            return np.take(rows, numbers, axis=0, out=buffer, mode="clip")
 
-        def by_h5py(windows: np.ndarray) -> np.ndarray:
-            found = np.empty((len(windows) * CHANNELS, LENGTH), np.float32)
-            for at, window in enumerate(windows.tolist()):
-                for channel in range(CHANNELS):
-                    begin = channel * steps + window
-                    found[at * CHANNELS + channel] = dataset[begin : begin + LENGTH]
-            found *= scale
-            return found
+def one_pass(read: Reader, order: np.ndarray, seconds: float, at: int) -> float:
+    """Return the windows a CPU second of one pass."""
+    begin, until, windows = cpu_seconds(), time.perf_counter() + seconds, 0
+    while time.perf_counter() < until:
+        for _ in range(8):
+            read(order[at % len(order)])
+            windows += order.shape[1]
+            at += 1
+    return windows / max(cpu_seconds() - begin, 1e-9)
 
-        def by_reader(windows: np.ndarray) -> np.ndarray:
-            return index.read(0, windows).context
 
-        def joined(windows: np.ndarray) -> np.ndarray:
-            batch = index.read(0, windows)
-            return np.concatenate([batch.context, batch.target], axis=1)
+def measured(case: Case, batch: int, run: int, seconds: float) -> list[dict[str, object]]:
+    """Measure all ways of one case; DataLoaders at a run of 1 only, they do not care."""
+    steps = h5py.File(case.shard)["index/segments"]["steps"][0]
+    order = orders(int(steps) - case.length + 1, batch, run)
+    with ExitStack() as stack:
+        found = dict(ways(case, order, stack, full=run == 1))
+        expected = by_h5py(case)(order[0])
+        for name in ("forgia mmap", "forgia pread", "forgia mmap, out="):
+            np.testing.assert_array_equal(found[name](order[0]), expected)
+        best = dict.fromkeys(found, 0.0)
+        for number in range(PASSES):
+            for name, read in found.items():
+                speed = one_pass(read, order, seconds / PASSES, number * 37)
+                best[name] = max(best[name], speed)
+    return [
+        {
+            "window_bytes": 4 * case.channels * case.length,
+            "storage": case.storage,
+            "batch": batch,
+            "run": run,
+            "way": name,
+            "windows_s": round(speed),
+            "gb_s": round(speed * 4e-9 * case.channels * case.length, 3),
+            "of_memcpy": round(speed / best["memcpy"], 3),
+        }
+        for name, speed in best.items()
+    ]
 
-        check = np.arange(7) * 1009
-        np.testing.assert_array_equal(joined(check), by_h5py(check))
-        yield "np.take of float32 rows in RAM (memcpy)", memcpy
-        yield "forgia reader", by_reader
-        yield "h5py ds[a:b] per series", by_h5py
+
+def machine() -> dict[str, object]:
+    """Return what the figures were measured on."""
+    lines = Path("/proc/cpuinfo").read_text().splitlines()
+    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
+    git = ["git", "-C", str(Path(__file__).parent), "describe", "--always", "--dirty"]
+    commit = subprocess.run(git, capture_output=True, text=True, check=False).stdout.strip()
+    return {
+        "hardware": f"{len(names)} x {names[0]}" if names else platform.machine(),
+        "load_average": os.getloadavg(),
+        "commit": commit,
+        "python": platform.python_version(),
+        "numpy": np.__version__,
+        "h5py": h5py.__version__,
+        "hashes": "every leaf hashed once before timing; sizes and index when opened",
+    }
 
 
 def main() -> None:
-    """Measure both storages and print a table."""
+    """Measure everything and print a table."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--values", type=int, default=64, help="millions of stored numbers")
-    parser.add_argument("--batch", type=int, default=32, help="windows a batch")
-    parser.add_argument("--seconds", type=float, default=3.0, help="for each way")
+    parser.add_argument("--batch", type=int, nargs="+", default=[32, 256], help="windows a batch")
+    parser.add_argument("--seconds", type=float, default=2.0, help="for each way")
     parser.add_argument("--json", type=Path, help="also write the figures here")
     arguments = parser.parse_args()
-    figures = []
+    figures: list[dict[str, object]] = []
+    facts = machine()
     with tempfile.TemporaryDirectory() as root:
-        for storage, scale in (("i16", 0.01), ("f32", None)):
-            directory = Path(root) / storage
-            seal(contribution(arguments.values * 10**6, scale=scale), CARD, directory)
-            figures += measured(directory, storage, arguments.batch, arguments.seconds)
-    load = os.getloadavg()[0]
-    text = {"hardware": processor(), "load_average": load, "figures": figures}
-    say(f"{processor()}; load average {load:.1f}; numpy {np.__version__}; h5py {h5py.__version__}")
-    if arguments.json:
-        arguments.json.write_text(json.dumps(text, indent=1) + "\n")
+        for channels in (1, 16):
+            for storage, scale in (("i16", 0.01), ("f32", None)):
+                directory = Path(root) / f"{storage}-{channels}"
+                whole = contribution(arguments.values * 10**6, channels, scale=scale)
+                seal(whole, CARD, directory, shard_bytes=1 << 40)
+                case = Case(directory, storage, channels, LENGTH)
+                for batch in arguments.batch:
+                    for run in (1, 32):
+                        rows = measured(case, batch, run, arguments.seconds)
+                        figures += rows
+                        show(rows)
+                        keep(arguments.json, facts, figures)
 
 
-def measured(directory: Path, storage: str, batch: int, seconds: float) -> list[dict[str, object]]:
-    """Measure all ways of one storage."""
-    found: list[dict[str, object]] = []
-    with open_dataset(directory) as dataset:
-        index = dataset.windows(Split.train, DATA)
-        begin = time.process_time()
-        index.read(0, np.arange(0, len(index), LENGTH))  # touches, and so verifies, every leaf
-        spent = time.process_time() - begin
-        say(f"{storage}: {len(index)} windows of {CHANNELS} x {LENGTH}; first touch {spent:.2f} s")
-        rng = np.random.default_rng(1)
-        batches = [rng.integers(0, len(index), batch) for _ in range(200)]
-        memcpy = 0.0
-        for name, read in ways(directory / "shards/train-000.h5", index, storage):
-            speed = measure(read, batches, seconds)
-            memcpy = memcpy or speed
-            delivered = speed * CHANNELS * LENGTH * 4 / 1e9
-            say(
-                f"  {name:42s} {speed:10,.0f} windows/CPU-s {delivered:6.2f} GB/s {speed / memcpy:6.3f}"
-            )
-            found.append({"storage": storage, "way": name, "windows_s": speed, "gb_s": delivered})
-    return found
+def keep(path: Path | None, facts: dict[str, object], figures: list[dict[str, object]]) -> None:
+    """Write what there is so far."""
+    if path:
+        text = {"machine": {**facts, "load_average_after": os.getloadavg()}, "figures": figures}
+        path.write_text(json.dumps(text, indent=1) + "\n")
 
 
-def processor() -> str:
-    """Return the CPU's name, as far as the kernel tells it."""
-    lines = Path("/proc/cpuinfo").read_text().splitlines()
-    names = [line.split(":", 1)[1].strip() for line in lines if line.startswith("model name")]
-    return f"{len(names)} x {names[0]}" if names else platform.machine()
-
-
-def say(line: str) -> None:
+def show(rows: list[dict[str, object]]) -> None:
     """Print: a benchmark is its own CLI."""
-    sys.stdout.write(line + "\n")
+    for row in rows:
+        sys.stdout.write(
+            "{window_bytes:6d} B {storage} batch {batch:3d} run {run:2d}  {way:24s} "
+            "{windows_s:10,d}/s {gb_s:7.2f} GB/s {of_memcpy:6.3f}\n".format(**row)
+        )
+    sys.stdout.flush()
 
 
 if __name__ == "__main__":
