@@ -10,6 +10,7 @@ from forgia_hpc.errors import InputError, SealBrokenError, SlurmSilentError
 from forgia_hpc.jobs import journal
 from forgia_hpc.jobs.submission import is_ours, sealed_record
 from forgia_hpc.rundir import RunDir
+from forgia_hpc.slurm.arrays import tasks_of
 from forgia_hpc.slurm.own_record import own_rows, sealed_job
 from forgia_hpc.slurm.receipt import NO_ACCOUNTS, is_settled, write_receipt
 from forgia_hpc.slurm.usage import Allocation, accounted
@@ -83,7 +84,20 @@ def _settle_one(run: RunDir, entries: Sequence[journal.Entry], rows: Sequence[Al
     accepted = {entry.name for entry in entries if entry.outcome == "accepted"}
     last = {row.job_id: row for row in sorted(own, key=lambda row: (row.submit or 0, row.ended))}
     over = all(row.ended and row.state != "REQUEUED" for row in last.values())
-    if not own or not over or accepted - {row.name for row in own}:
+    if not own or not over or accepted - {row.name for row in own} or _tasks_missing(entries, own):
         return False
     write_receipt(sealed_job(run), own, standing="settled")
     return True
+
+
+def _tasks_missing(entries: Sequence[journal.Entry], own: Sequence[Allocation]) -> bool:
+    """Whether the accounts show fewer tasks of an array than points were sent: slurmdbd learns one by one."""
+    seen: dict[str, set[tuple[str, int]]] = {}
+    for row in own:
+        if "_" in row.task:
+            seen.setdefault(row.name, set()).update(tasks_of(row.task))
+    return any(
+        len(seen[entry.name]) < entry.facts.get("points", 0)
+        for entry in entries
+        if entry.name in seen
+    )

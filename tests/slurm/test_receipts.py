@@ -59,7 +59,7 @@ def as_an_array(trip: Trip, run: RunDir) -> str:
     shape = ["--partition=boost_usr_prod", "--cpus-per-task=2", "--mem=1G", "--output=/dev/null"]
     script = "sleep $((1 + SLURM_ARRAY_TASK_ID)); exit $SLURM_ARRAY_TASK_ID"
     job = trip.slurm.run([*words, *shape, "--wrap", script]).stdout.strip()
-    run.event("submitted", job_id=job, name=entry.name, number=entry.number)
+    run.event("submitted", job_id=job, name=entry.name, number=entry.number, points=3)
     return job
 
 

@@ -153,5 +153,5 @@ def test_a_rank_killed_in_mid_training_fails_the_job_within_a_minute(trip: Trip)
     said = trip("wait", run.name, code=3).stdout
     assert "rank 1 on n" in said
     assert "Killed" in said
-    assert "logs/rank-1.log" in said
+    assert f"forgia logs {run.name} --rank 1" in said
     assert trip.slurm.run(["squeue", "-h", "-j", job], check=False).stdout == ""
