@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from pathlib import Path
 
 import pytest
@@ -52,7 +53,9 @@ def test_an_engine_that_does_not_start_in_time_ends_with_its_traceback(tmp_path:
     job = started.waves_job(1, Precision.bf16)
     run = started.new_run(tmp_path, job, started.sealed_waves(tmp_path))
     ranks = started.start(run, 1, FORGIA_INIT_S="0.3")
-    assert ranks.wait() == [1]
+    # faulthandler reads the frames of a running thread without its lock, and may crash over one that changes (seen
+    # on CPython 3.11 in the midst of an import); a rank that hangs stands still
+    assert ranks.wait() in ([1], [-signal.SIGSEGV])
     assert "Timeout (0:00:00.3" in ranks.log(0)
     # which frame is shown hangs on the moment: between two frames of C there is none
     assert "most recent call first" in ranks.log(0)
