@@ -15,8 +15,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from forgia_hpc.data.order.blocks import POOL, Orders
+from forgia_hpc.data.order.caps import caps_of
 from forgia_hpc.data.order.epoch import Epoch
-from forgia_hpc.data.order.mixture import CYCLE, Mixture, caps_of, quotas
+from forgia_hpc.data.order.mixture import CYCLE, Mixture, quotas
 from forgia_hpc.digest import canonical_json
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.schema.data import Data, Order

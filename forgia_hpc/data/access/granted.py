@@ -14,7 +14,7 @@ from forgia_hpc.data.card import load_card
 from forgia_hpc.data.crypto.signatures import require_signatures
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.manifest import flatten, load_manifest
-from forgia_hpc.data.order.mixture import caps_of
+from forgia_hpc.data.order.caps import caps_of
 from forgia_hpc.data.presence import find_altered, find_faults
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.schema.data import Data

@@ -10,7 +10,8 @@ from forgia_hpc.data.access.judging import Asked, Judged, judge
 from forgia_hpc.data.layout import FORMAT as TELEMETRY
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.manifest import Manifest
-from forgia_hpc.data.order.mixture import CYCLE, caps_of, quotas
+from forgia_hpc.data.order.caps import caps_of
+from forgia_hpc.data.order.mixture import CYCLE, quotas
 from forgia_hpc.data.reader import open_dataset
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.schema.data import Data, Order

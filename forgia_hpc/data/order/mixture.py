@@ -6,18 +6,16 @@ A share is ~ windows ** temperature, at most its cap; what a cap takes away the 
 from __future__ import annotations
 
 import heapq
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forgia_hpc.errors import InputError, Problem, nearest
+from forgia_hpc.data.order.caps import ROUNDING, Cap, check_whole
 
 CYCLE = 1 << 16
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
-Cap = tuple[tuple[int, ...], float]  # contributions that together get at most this share
-_ROUNDING = 1e-9  # three caps of 0.1 + 0.2 + 0.7 may add up to a hair less than 1
 
 
 class Mixture:
@@ -47,7 +45,7 @@ def quotas(counts: Sequence[int], temperature: float, caps: Sequence[Cap] = ()) 
     sizes = np.array(counts, np.float64)
     weights = np.where(sizes > 0, np.maximum(sizes, 1) ** temperature, 0)
     exact = _filled(weights / weights.sum(), caps) * CYCLE
-    found = np.where(sizes > 0, np.maximum(np.floor(exact + _ROUNDING), 1), 0).astype(np.int64)
+    found = np.where(sizes > 0, np.maximum(np.floor(exact + ROUNDING), 1), 0).astype(np.int64)
     order = np.argsort(found - exact, kind="stable")
     missing = CYCLE - int(found.sum())
     if missing > 0:
@@ -57,54 +55,13 @@ def quotas(counts: Sequence[int], temperature: float, caps: Sequence[Cap] = ()) 
     return found
 
 
-def caps_of(shares: Mapping[str, float], names: Sequence[str], owners: Sequence[str]) -> list[Cap]:
-    """Return the caps of `data.shares`: by contribution, or by contributor for all that is theirs.
-
-    Raises:
-        InputError: a word is unknown, two cap the same, or the caps leave a part of the mix to nobody.
-    """
-    caps: list[Cap] = []
-    problems: list[Problem] = []
-    taken: dict[int, str] = {}
-    for word, share in shares.items():
-        mine = [at for at, both in enumerate(zip(names, owners, strict=True)) if word in both]
-        twice = next((taken[at] for at in mine if at in taken), None)
-        if not mine:
-            fix = nearest(word, {*names, *owners}, f"{', '.join(names)} take part")
-            limit = "the name of a contribution or contributor of the mix"
-            problems.append(Problem(field="data.shares", got=word, limit=limit, fix=fix))
-        elif twice is not None:
-            limit = f"{twice} caps {names[mine[0]]} already"
-            fix = "cap a contribution or its contributor, not both"
-            problems.append(Problem(field="data.shares", got=word, limit=limit, fix=fix))
-        taken |= dict.fromkeys(mine, word)
-        caps.append((tuple(mine), share))
-    if problems:
-        raise InputError(problems)
-    _check_whole(caps, range(len(names)))
-    return caps
-
-
-def _check_whole(caps: Sequence[Cap], there: Sequence[int]) -> None:
-    """Refuse caps under which the contributions that are there can't make a whole mix."""
-    capped = [(members, share) for members, share in caps if set(members) & set(there)]
-    free = set(there) - {one for members, _ in capped for one in members}
-    total = sum(share for _, share in capped)
-    if there and not free and total < 1 - _ROUNDING:
-        limit = "at least 1 together, or a contribution without a cap"
-        fix = "raise a cap, or let others take part"
-        raise InputError(
-            Problem(field="data.shares", got=f"caps of {total:.4g} together", limit=limit, fix=fix)
-        )
-
-
 def _filled(shares: Floats, caps: Sequence[Cap]) -> Floats:
     """Return shares with what lies above a cap poured over those that have room, in proportion."""
-    _check_whole(caps, np.flatnonzero(shares).tolist())
+    check_whole(caps, np.flatnonzero(shares).tolist())
     found = shares.copy()
     free = shares > 0
     for _ in caps:  # each round closes at least one cap, or is the last
-        over = [cap for cap in caps if found[list(cap[0])].sum() > cap[1] + _ROUNDING]
+        over = [cap for cap in caps if found[list(cap[0])].sum() > cap[1] + ROUNDING]
         if not over:
             break
         for members, share in over:

@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from forgia_hpc.data.order.mixture import CYCLE, Mixture, caps_of, quotas, turns
+from forgia_hpc.data.order.caps import caps_of
+from forgia_hpc.data.order.mixture import CYCLE, Mixture, quotas, turns
 from forgia_hpc.errors import InputError
 
 many = st.lists(st.integers(0, 10**9), min_size=1, max_size=40).filter(any).map(tuple)
