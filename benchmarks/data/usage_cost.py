@@ -164,7 +164,7 @@ def main() -> None:
     with open_dataset(grant) as dataset:
         found = measure(dataset, data, grant, asked)
     found |= {"command": " ".join(sys.argv), "batch": asked.batch, "machine": machine()}
-    print(json.dumps(found, indent=1))  # noqa: T201
+    sys.stdout.write(json.dumps(found, indent=1) + "\n")
     if asked.json:
         asked.json.write_text(json.dumps(found, indent=1) + "\n")
 

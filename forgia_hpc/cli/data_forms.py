@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from forgia_hpc.cli.bars import bar_of
 from forgia_hpc.cli.data import complete_dataset, directory_of
-from forgia_hpc.cli.output import console, say, say_json
+from forgia_hpc.cli.output import say, say_json
 from forgia_hpc.cli.words import json_option
 from forgia_hpc.errors import InputError, Problem
 
@@ -18,19 +17,6 @@ _REPACK_HELP = """\b
 Examples:
   forgia data repack refinery --profile cold --into refinery-cold
   forgia data repack refinery-cold --profile hot --into data/refinery"""
-
-
-@contextmanager
-def _bar(name: str) -> Iterator[Callable[[str, int, int], None]]:
-    from rich.progress import Progress
-
-    with Progress(console=console(stderr=True), transient=True) as bars:
-        task = bars.add_task(name, total=None)
-
-        def told(what: str, done: int, total: int) -> None:
-            bars.update(task, completed=done, total=total, description=what)
-
-        yield told
 
 
 @click.command(epilog=_REPACK_HELP)
@@ -59,7 +45,7 @@ def repack(name: str, profile: str, into: Path, filter_: str, as_json: bool) -> 
     from forgia_hpc.data.repack import to_cold, to_hot
 
     directory = directory_of(name)
-    with _bar(name) as told:
+    with bar_of(name) as told:
         cold = profile == "cold"
         version = to_cold(directory, into, filter_, told) if cold else to_hot(directory, into, told)
     before, after = load_manifest(directory).bytes, load_manifest(into).bytes
@@ -125,7 +111,7 @@ def export(name: str, form: str, into: Path | None, run: str, owner: str, as_jso
         raise InputError(Problem(field="NAME", got="nothing", limit="a dataset, or --run RUN"))
     name = name or str((usage or {})["dataset"]["identifier"]).partition("@")[0]
     directory = directory_of(name)
-    with _bar(name) as told:
+    with bar_of(name) as told:
         place = into or Path(f"{directory.name}-{form}")
         files = write(directory, form, place, told, usage, owner)
     if as_json:

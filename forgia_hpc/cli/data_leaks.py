@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import click
 
+from forgia_hpc.cli.bars import bar_of
 from forgia_hpc.cli.data import complete_dataset, directory_of
 from forgia_hpc.cli.output import console, note, say, say_json
 from forgia_hpc.cli.words import json_option
@@ -19,19 +18,6 @@ Examples:
   forgia data leaks consortium
   forgia data leaks consortium --between splits --fail
   forgia data leaks refinery --html leaks.html --json"""
-
-
-@contextmanager
-def _bar(name: str) -> Iterator[Callable[[str, int, int], None]]:
-    from rich.progress import Progress
-
-    with Progress(console=console(stderr=True), transient=True) as bars:
-        task = bars.add_task(name, total=None)
-
-        def told(what: str, done: int, total: int) -> None:
-            bars.update(task, completed=done, total=total, description=what)
-
-        yield told
 
 
 @click.command(epilog=_HELP)
@@ -54,7 +40,7 @@ def leaks(name: str, between: str, html: Path | None, fail: bool, as_json: bool)
     from forgia_hpc.data.leaks.report import watch_leaks
     from forgia_hpc.report.leaks import write_leaks_page
 
-    with _bar(name) as told:
+    with bar_of(name) as told:
         found = watch_leaks(directory_of(name), between, told)
     if as_json:
         say_json("data", {"leaks": found})
