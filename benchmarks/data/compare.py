@@ -49,6 +49,7 @@ WAYS = (
     Way("memcpy, one piece", "ceiling", "memcpy", "piece"),
     Way("memcpy, a row a channel", "ceiling", "memcpy", "rows"),
     Way("forgia, mmap, f32", "ours", "forgia", "f32 mmap"),
+    Way("forgia, mmap, f32, one series", "ours", "forgia", "series mmap"),
     Way("forgia, mmap, i16", "ours", "forgia", "i16 mmap"),
     Way("forgia, pread, f32", "ours", "forgia", "f32 pread"),
     Way("forgia, encrypted, f32", "ours", "forgia", "encrypted mmap"),

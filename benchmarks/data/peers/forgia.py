@@ -37,16 +37,18 @@ CARD = {
 
 @dataclass(frozen=True)
 class Reader:
-    """Open windows, and the shape of a sample."""
+    """Open windows, the steps of one, and the shape of a sample."""
 
     index: WindowIndex
-    channels: int
     steps: int
+    shape: tuple[int, int]
 
 
 def make(samples: np.ndarray, directory: Path) -> None:
-    """Seal the samples as f32 and as i16, encrypt the one, pack the other."""
-    _, channels, steps = samples.shape
+    """Seal the samples as f32, as i16 and as one long series, encrypt the first, pack the second."""
+    count, channels, steps = samples.shape
+    one = samples.reshape(count, 1, channels * steps)
+    seal(_contribution(one, None), CARD, directory / "series" / "samples", shard_bytes=1 << 40)
     for storage, scale in (("f32", None), ("i16", STEP)):
         seal(
             _contribution(samples, scale),
@@ -86,12 +88,14 @@ def open_reader(directory: Path, way: str, order: np.ndarray) -> Iterator[Reader
     """Give the windows, every leaf hashed; `way` is a form of the dataset and how it is read: `f32 mmap`."""
     os.environ["FORGIA_KEY"] = str(directory / "key.json")
     form, io = way.split()
-    channels, steps = np.load(directory / "shape.npy").tolist()
+    channels, steps = shape = np.load(directory / "shape.npy").tolist()
+    if form == "series":
+        channels, steps = 1, channels * steps
     data = Data(context=steps - 1, min_context=steps - 1, horizon=1, channels=channels)
     with open_dataset(directory / form / "samples", io=io) as dataset:
         if form == "encrypted":
             _forget(dataset)
-        reader = Reader(dataset.windows(Split.train, data), channels, steps)
+        reader = Reader(dataset.windows(Split.train, data), steps, shape)
         for part in np.array_split(np.arange(len(reader.index) // steps + 1), 64):
             read(reader, part)
         yield reader
@@ -105,4 +109,4 @@ def _forget(dataset: Dataset) -> None:
 def read(reader: Reader, numbers: np.ndarray) -> np.ndarray:
     """Return the samples of one call."""
     values: np.ndarray = reader.index.read(0, numbers * reader.steps).values
-    return values.reshape(len(numbers), reader.channels, reader.steps)
+    return values.reshape(len(numbers), *reader.shape)
