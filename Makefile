@@ -12,7 +12,7 @@ demo: ## from raw files to a trained, judged model and a page, on this machine (
 	@.ci/setup demo
 	@.ci/demo
 
-test: ## everything: lint, contracts, unit, DeepSpeed ranks, MPI, a real Slurm, the wheel
+test: ## everything: lint, contracts, unit, DeepSpeed ranks, MPI (two of them), parallel HDF5, a real Slurm, the wheel
 	@.ci/setup test
 	@$(MAKE) --no-print-directory lint
 	@.ci/test

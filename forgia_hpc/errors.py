@@ -76,21 +76,21 @@ class InputError(ForgiaError):
         super().__init__("\n".join(str(problem) for problem in self.problems))
 
 
-_FULL = {errno.ENOSPC, errno.EDQUOT}
+FULL = {errno.ENOSPC, errno.EDQUOT, errno.EFBIG}  # EFBIG: ulimit -f
 _REFUSED = {errno.EROFS, errno.EACCES, errno.EPERM, errno.ENOTDIR, errno.EEXIST, errno.ENAMETOOLONG}
 
 
 def refused_by_system(error: OSError) -> InputError | None:
     """Return what a user can mend of an OSError (a full or read-only disk, a forbidden place), else None."""
     place = error.filename2 or error.filename
-    if error.errno is None or error.errno not in _FULL | (_REFUSED if place else set()):
+    if error.errno is None or error.errno not in FULL | (_REFUSED if place else set()):
         return None
     return InputError(
         Problem(
-            field="disk" if error.errno in _FULL else "file",
+            field="disk" if error.errno in FULL else "file",
             got=os.fsdecode(place) if isinstance(place, str | bytes) else "a file being written",
             limit=os.strerror(error.errno),
-            fix="make room" if error.errno in _FULL else "check FORGIA_RUNS, FORGIA_DATA and --to",
+            fix="make room" if error.errno in FULL else "check FORGIA_RUNS, FORGIA_DATA and --to",
         )
     )
 

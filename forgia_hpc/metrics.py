@@ -59,8 +59,8 @@ def read_metrics(path: Path) -> list[dict[str, Any]]:
     return list(rows.values())
 
 
-def last_row(path: Path) -> dict[str, Any] | None:
-    """Return the last whole row without reading the rows before; None where there is none.
+def last_row(path: Path, phase: str = "") -> dict[str, Any] | None:
+    """Return the last whole row (of a phase, if asked) without reading the rows before; None where there is none.
 
     Raises:
         ValueError: a whole line that is no row of ours.
@@ -73,7 +73,8 @@ def last_row(path: Path) -> dict[str, Any] | None:
     except FileNotFoundError:
         return None
     whole = lines[1:] if start else lines  # the first may have lost its beginning
-    return next((row for line in reversed(whole) if (row := parsed(line))), None)
+    rows = (row for line in reversed(whole) if (row := parsed(line)))
+    return next((row for row in rows if phase in ("", row.get("phase"))), None)
 
 
 def parsed(line: str) -> dict[str, Any] | None:

@@ -9,13 +9,15 @@ stretches of `steps` steps of another's, distorted: shifted (all), scaled by 0.1
 resampled by 0.5 to 2, noise of 10 dB; alone and together. Found: a match between the two series that
 overlaps the planted stretch. Invented: a match between any two series of which none was planted;
 `relatives` are matches of a planted copy with another channel of the plant that it came from, such as
-redundant tags. CPU time of one process; MB are those of float32.
+redundant tags. Provable: what the proof accepts when it is told where the copy lies. CPU time of one process; MB
+are those of float32.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import math
 import sys
 import time
 from collections.abc import Sequence
@@ -25,10 +27,12 @@ from typing import Any
 
 import numpy as np
 
-from forgia_hpc.data.leaks.confirm import Match
-from forgia_hpc.data.leaks.landmarks import Floats
+from forgia_hpc.data.leaks.align import Curve, Overlay, proven
+from forgia_hpc.data.leaks.confirm import ALARMS, FINER, Match, places_of
+from forgia_hpc.data.leaks.landmarks import Floats, scales
 from forgia_hpc.data.leaks.pool import Pool
 from forgia_hpc.data.leaks.search import plan_for, search, sketches
+from forgia_hpc.data.leaks.series import normal
 from forgia_hpc.data.reader import open_dataset
 
 WAYS = ("shift", "scale", "resample", "noise", "all")
@@ -114,7 +118,7 @@ class Planted:
     mine: list[Floats]
     theirs: list[Floats]
     kinds: list[str]
-    truth: dict[int, tuple[str, int]]  # number of the pair: how distorted, first step copied
+    truth: dict[int, tuple[str, Overlay]]  # number of the pair: how distorted, where it lies
 
 
 def plant(asked: argparse.Namespace) -> Planted:
@@ -152,11 +156,11 @@ def _hidden(
     at = int(rng.integers(0, len(host) - len(copy)))
     host = host * (copy.std() / host.std()) + copy.mean()
     host[at : at + len(copy)] = copy
-    made.truth[number] = (way, first)
+    made.truth[number] = (way, Overlay(first, first + steps, len(copy) / steps, at))
     return host
 
 
-def judged(made: Planted, matches: Sequence[Match], steps: int) -> tuple[set[int], list[Any], int]:
+def judged(made: Planted, matches: Sequence[Match]) -> tuple[set[int], list[Any], int]:
     """Return the pairs found, the matches invented, and how many are relatives of a planted copy."""
     hit: set[int] = set()
     invented = []
@@ -164,8 +168,8 @@ def judged(made: Planted, matches: Sequence[Match], steps: int) -> tuple[set[int
     for match in matches:
         a, b, laid = match.one, match.other - len(made.mine), match.overlay
         if a == b and a in made.truth:
-            first = made.truth[a][1]
-            if laid.begin < first + steps and laid.end > first:
+            true = made.truth[a][1]
+            if laid.begin < true.end and laid.end > true.begin:
                 hit.add(a)
                 continue
         mine, theirs = made.kinds[a], made.kinds[b]
@@ -175,6 +179,23 @@ def judged(made: Planted, matches: Sequence[Match], steps: int) -> tuple[set[int
         told = (round(match.log_expected, 1), round(laid.correlation, 3))
         invented.append((mine, theirs, *told))
     return hit, invented, relatives
+
+
+def provable(made: Planted, limit: float) -> set[int]:
+    """Return the pairs that the proof accepts, told where the copies lie."""
+    found = set()
+    for number, (_, true) in made.truth.items():
+        sides = [_curves(one[number]) for one in (made.mine, made.theirs)]
+        levels = list(zip(*sides, strict=False))[: FINER + 1][::-1]
+        _, proof = proven(levels, true.moved(true.begin + 4, true.end - 4))
+        if proof.holds(limit):
+            found.add(number)
+    return found
+
+
+def _curves(values: Floats) -> list[Curve]:
+    parts = scales(normal(values.astype(np.float32)))
+    return [Curve(curve.copy(), 0.0, float(1 << octave)) for octave, curve in parts]
 
 
 def run(asked: argparse.Namespace) -> dict[str, Any]:
@@ -191,11 +212,13 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
     began = time.process_time()
     found = search(source, side, comparable)
     whole = time.process_time() - began
-    hit, invented, relatives = judged(made, found.matches, asked.steps)
+    hit, invented, relatives = judged(made, found.matches)
+    told = provable(made, math.log(ALARMS) - places_of(found.keys))
     megabytes = found.values * 4 / 1e6
     by = {
         word: [
             sum(1 for n in truth if pick(n) == word and n in hit),
+            sum(1 for n in truth if pick(n) == word and n in told),
             sum(1 for n in truth if pick(n) == word),
         ]
         for pick in (lambda n: truth[n][0], lambda n: made.kinds[n])
@@ -205,11 +228,13 @@ def run(asked: argparse.Namespace) -> dict[str, Any]:
         "planted": len(truth),
         "series": len(source.steps),
         "found": len(hit),
+        "provable": len(told),
+        "found_of_provable": len(hit & told),
         "recall": round(len(hit) / len(truth), 4),
         "invented": len(invented),
         "relatives": relatives,
         "precision": round(len(hit) / max(len(hit) + len(invented), 1), 4),
-        "found_of_planted_by_kind": by,
+        "found_provable_planted_by_kind": by,
         "invented_examples": invented[:8],
         "megabytes": round(megabytes, 1),
         "sketch_mb_per_cpu_s": round(megabytes / sketched, 2),

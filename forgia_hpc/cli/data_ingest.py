@@ -16,7 +16,9 @@ if TYPE_CHECKING:
 _HELP = """\b
 Examples:
   forgia data draft mill_1.csv mill_2.csv --name my_plant --contributor my_company > recipe.yaml
-  forgia data draft export.parquet --json"""
+  forgia data draft export.parquet --json
+  forgia data draft vibration.wav
+  forgia data draft well/data/train/*.hdf5 --name quench > card.yaml"""
 
 
 @click.command(epilog=_HELP)
@@ -33,17 +35,28 @@ Examples:
 def draft(files: tuple[Path, ...], name: str, contributor: str, as_json: bool) -> None:
     """Propose a recipe from raw files of one shape: columns, decimals, ranges, units, clock, mends.
 
-    What is guessed is marked `# check`: look at it, mend it, take the mark away.
+    What is guessed is marked `# check`: look at it, mend it, take the mark away. Of files in The Well's layout,
+    which say themselves what is in them, a card is proposed.
     """
+    from forgia_hpc.data.ingest.draft_well import draft_card, is_well
+
+    if all(map(is_well, files)):
+        card, notes = draft_card(files, name, contributor)
+        _say_draft(card, {"card": card}, notes, as_json=as_json)
+        return
     from forgia_hpc.data.ingest.draft import draft as look
     from forgia_hpc.data.ingest.draft_yaml import as_yaml
 
     found = look(files, name, contributor)
+    _say_draft(as_yaml(found), {"recipe": found.recipe()}, found.notes(), as_json=as_json)
+
+
+def _say_draft(text: str, facts: dict[str, Any], notes: list[str], *, as_json: bool) -> None:
     if as_json:
-        say_json("data", {"recipe": found.recipe(), "notes": found.notes()})
+        say_json("data", {**facts, "notes": notes})
         return
-    say(as_yaml(found).removesuffix("\n"))
-    for line in found.notes():
+    say(text.removesuffix("\n"))
+    for line in notes:
         note(line)
 
 

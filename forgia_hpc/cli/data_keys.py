@@ -1,4 +1,4 @@
-"""forgia data keygen, encrypt, sign, verify: keys, encrypted versions, signatures."""
+"""forgia data keygen, encrypt, decrypt: keys, and encrypted versions."""
 
 from __future__ import annotations
 
@@ -10,12 +10,10 @@ import click
 
 from forgia_hpc.cli.output import note, say, say_json
 from forgia_hpc.cli.words import json_option
-from forgia_hpc.errors import ExitCode, InputError, Problem
+from forgia_hpc.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from forgia_hpc.data.crypto.public_key import PublicKey
-    from forgia_hpc.data.crypto.signatures import Signed
-    from forgia_hpc.data.manifest import Manifest
 
 _KEYGEN_HELP = """\b
 Examples:
@@ -53,7 +51,8 @@ _ENCRYPT_HELP = """\b
 Examples:
   forgia data encrypt refinery --to anna.pub --to ben.pub --into sealed
   forgia data encrypt refinery --to office.pub --replace
-  forgia data encrypt sealed/refinery --add carla.pub"""
+  forgia data encrypt sealed/refinery --add carla.pub
+  forgia data encrypt sealed/refinery --remove ben"""
 
 
 @click.command(epilog=_ENCRYPT_HELP)
@@ -62,31 +61,58 @@ Examples:
 @click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="Another root.")
 @click.option("--replace", is_flag=True, help="In place of the plain version.")
 @click.option("--add", multiple=True, metavar="PUB", help="Who else may open an encrypted one.")
+@click.option(
+    "--remove", multiple=True, metavar="PERSON", help="Who may not any more: name or fingerprint."
+)
 @click.option("--wrap", is_flag=True, help="Wrap the keys again, under today's policies.")
 @json_option
 def encrypt(dataset: str, people: tuple[str, ...], as_json: bool, **asked: Any) -> None:
     """Make the encrypted version of a sealed dataset; of a consortium, with its members.
 
     A new version with the same content ids: AES-256-GCM, a key for each shard, wrapped for each PUB and for
-    you. `--add` and `--wrap` rewrite only the wraps of one that is encrypted.
+    you. `--add`, `--remove` and `--wrap` rewrite only the wraps of one that is encrypted. Who is removed opens
+    nothing more with this copy, but may have kept data or keys.
     """
     from forgia_hpc.cli.data import directory_of
     from forgia_hpc.data.crypto.key_file import load_key
     from forgia_hpc.data.crypto.public_key import public_from
 
     directory = directory_of(dataset)
-    if asked["add"] or asked["wrap"]:
-        from forgia_hpc.data.crypto.encrypting import wrap_again
-
-        paths = wrap_again(directory, [public_from(one) for one in asked["add"]])
-        _told({"wrapped": paths}, f"{len(paths)} keys wrapped again", as_json=as_json)
+    if asked["add"] or asked["remove"] or asked["wrap"]:
+        _wrap_again(directory, [public_from(one) for one in asked["add"]], asked["remove"], as_json)
         return
     to = [load_key().public, *(public_from(one) for one in people)]
     found = _encrypted(directory, to, asked["into"], replace=asked["replace"])
     lines = [f"{name}@{version[:12]}" for name, version in found.items()]
     opened = ", ".join(dict.fromkeys(f"{one.name} {one.fingerprint}" for one in to))
-    _told({"versions": found, "to": [one.text for one in to]}, "\n".join(lines), as_json=as_json)
+    told({"versions": found, "to": [one.text for one in to]}, "\n".join(lines), as_json=as_json)
     note(f"opened by {opened}")
+
+
+def _wrap_again(
+    directory: Path, add: list[PublicKey], words: tuple[str, ...], as_json: bool
+) -> None:
+    """Write the wraps again; of who is removed, tell the grants that still hold some."""
+    from forgia_hpc.cli.words import runs_root
+    from forgia_hpc.data.access.taint import find_wrapped
+    from forgia_hpc.data.crypto.keys import locks_of
+    from forgia_hpc.data.crypto.people import people_of, person_of, wrap_again
+    from forgia_hpc.data.manifest import load_manifest
+
+    manifest = load_manifest(directory)
+    there = people_of(manifest)
+    remove = [person_of(one, there) for one in words]
+    paths = wrap_again(directory, add, remove)
+    key_ids = [lock.key_id for part in manifest.contributions() for lock in locks_of(part)]
+    lines = [one.text for one in remove]
+    left = find_wrapped(runs_root(), key_ids, lines) if remove else []
+    facts = {"wrapped": paths, "removed": lines, "wraps_left": [str(path) for path in left]}
+    told(facts, f"{len(paths)} keys wrapped again", as_json=as_json)
+    for path in left:
+        note(f"a wrap stays in {path}")
+    if remove:
+        note("not undone: who was removed may have kept data, or keys that were unwrapped; these")
+        note("open no new copy: forgia data decrypt, then encrypt again under new keys")
 
 
 def _encrypted(
@@ -94,91 +120,52 @@ def _encrypted(
 ) -> dict[str, str]:
     from forgia_hpc.data.crypto.encrypting import encrypt as encrypt_dataset
 
-    if (into is None) is not replace:
-        limit = (
-            "say --into ROOT for a version beside the plain one, or --replace for one in its place"
-        )
-        raise InputError(Problem(field="--into", got=str(into or ""), limit=limit))
-    root = directory.resolve().parent if into is None else into
+    root = _root(directory, into, replace=replace)
     return encrypt_dataset(directory, to, root, overwrite=replace)
 
 
-_SIGN_HELP = """\b
+def _root(directory: Path, into: Path | None, *, replace: bool) -> Path:
+    """Return below which root the other form of a dataset goes."""
+    if (into is None) is not replace:
+        limit = "say --into ROOT for a version beside this one, or --replace for one in its place"
+        raise InputError(Problem(field="--into", got=str(into or ""), limit=limit))
+    return directory.resolve().parent if into is None else into
+
+
+_DECRYPT_HELP = """\b
 Examples:
-  forgia data sign refinery
-  forgia data sign consortium
-  forgia data sign refinery --as-consortium"""
+  forgia data decrypt sealed/refinery --into plain
+  forgia data decrypt refinery --replace"""
 
 
-@click.command(epilog=_SIGN_HELP)
+@click.command(epilog=_DECRYPT_HELP)
 @click.argument("dataset")
-@click.option("--as-consortium", is_flag=True, help="Sign a contribution's whole manifest.")
+@click.option("--into", type=click.Path(path_type=Path, file_okay=False), help="Another root.")
+@click.option("--replace", is_flag=True, help="In place of the encrypted version.")
 @json_option
-def sign(dataset: str, as_consortium: bool, as_json: bool) -> None:
-    """Sign a dataset with your key: a contributor its shards and policies, the consortium the manifest.
+def decrypt(dataset: str, into: Path | None, replace: bool, as_json: bool) -> None:
+    """Make an encrypted dataset plain again, with your key; of a consortium, with its members.
 
-    The signature lies beside the manifest; the version stays.
+    The same content ids; and the version that was encrypted, unless something was withdrawn or renewed since.
+    Plain files are open to all who may read the directory.
     """
     from forgia_hpc.cli.data import directory_of
-    from forgia_hpc.data.crypto.key_file import load_key
-    from forgia_hpc.data.crypto.signatures import sign as sign_dataset
-    from forgia_hpc.data.manifest import load_manifest
+    from forgia_hpc.data.crypto.decrypting import decrypt as decrypt_dataset
 
-    user, manifest = load_key(), load_manifest(directory_of(dataset))
-    path = sign_dataset(manifest, user, consortium=as_consortium)
-    facts = {"signature": str(path), "by": user.public.text, "dataset": manifest.identifier}
-    _told(facts, f"{manifest.identifier}  signed by {user.public.name}  {path}", as_json=as_json)
-
-
-@click.command(
-    epilog="\b\nExamples:\n  forgia data verify consortium\n  forgia data verify refinery --json"
-)
-@click.argument("dataset")
-@json_option
-def verify(dataset: str, as_json: bool) -> None:
-    """Say who signed what, and whether trust.yaml trusts them. Exit code 5 where a signature is wrong.
-
-    trust.yaml is ~/.config/forgia/trust.yaml, else the one in the dataset's directory.
-    """
-    from forgia_hpc.cli.data import directory_of
-    from forgia_hpc.data.crypto.signatures import verify as verify_dataset
-    from forgia_hpc.data.manifest import load_manifest
-
-    top = load_manifest(directory_of(dataset))
-    parts = [top, *top.contributions()] if top.members else [top]
-    found = [(one, verify_dataset(one)) for one in parts]
-    if as_json:
-        say_json("data", {"signed": [_facts(one, each) for one, all_ in found for each in all_]})
-    else:
-        for one, all_ in found:
-            _show(one, all_)
-    if any(each.fault for _, all_ in found for each in all_):
-        raise click.exceptions.Exit(int(ExitCode.SEAL_BROKEN))
+    directory = directory_of(dataset)
+    found = decrypt_dataset(directory, _root(directory, into, replace=replace), overwrite=replace)
+    lines = [
+        f"{name}@{one.version[:12]}  "
+        + ("the version that was encrypted" if one.same else "a version of its own")
+        for name, one in found.items()
+    ]
+    facts = {name: {"version": one.version, "same": one.same} for name, one in found.items()}
+    told({"versions": facts}, "\n".join(lines), as_json=as_json)
+    note("not signed: forgia data sign")
 
 
-def _facts(manifest: Manifest, signed: Signed) -> dict[str, object]:
-    by = {"by": signed.by.text, "fingerprint": signed.by.fingerprint} if signed.by else {}
-    facts = {"dataset": manifest.identifier, "for": signed.who, "trusted": signed.trusted}
-    return {**facts, **by, "fault": signed.fault}
-
-
-def _show(manifest: Manifest, signed: list[Signed]) -> None:
-    from forgia_hpc.data.crypto.trust import load_trust
-
-    if not signed:
-        say(f"{manifest.identifier}  not signed")
-    for one in signed:
-        if one.by is None:
-            say(f"{manifest.identifier}  for {one.who}: WRONG: {one.fault}")
-            continue
-        trust = load_trust(manifest.directory).where
-        word = (
-            f"trusted by {trust}" if one.trusted else "right, but trust.yaml does not name this key"
-        )
-        say(f"{manifest.identifier}  for {one.who} by {one.by.name} {one.by.fingerprint}: {word}")
-
-
-def _told(facts: dict[str, Any], line: str, *, as_json: bool) -> None:
+def told(facts: dict[str, Any], line: str, *, as_json: bool) -> None:
+    """Say what was done, in a line or as JSON."""
     if as_json:
         say_json("data", facts)
     else:

@@ -35,6 +35,8 @@ Examples:
 def leaks(name: str, between: str, html: Path | None, fail: bool, as_json: bool) -> None:
     """Find series that are copies of each other: shifted, scaled, turned over, resampled, noisy.
 
+    Of fields: whole trajectories that are, scaled, turned over or noisy.
+
     A search of `all` is kept under the data root, and evaluations cite it.
     """
     from forgia_hpc.data.leaks.report import watch_leaks
@@ -48,13 +50,20 @@ def leaks(name: str, between: str, html: Path | None, fail: bool, as_json: bool)
         _show(found)
     if html:
         note(f"page: {write_leaks_page(found, html)}")
-    if fail and found["pairs"]:
+    if fail and (found["pairs"] or found["trajectories"]):
         raise click.exceptions.Exit(int(ExitCode.INPUT))
 
 
 def _show(found: dict[str, Any]) -> None:
-    from forgia_hpc.report.leaks import HEAD, cells, share_lines, summary
-    from forgia_hpc.report.terminal import grid, plain
+    from forgia_hpc.report.leaks import (
+        FIELD_HEAD,
+        HEAD,
+        cells,
+        field_cells,
+        share_lines,
+        summary,
+    )
+    from forgia_hpc.report.terminal_parts import grid, plain
 
     say(summary(found))
     if found["pairs"]:
@@ -65,6 +74,11 @@ def _show(found: dict[str, Any]) -> None:
             column.no_wrap, column.overflow = False, "fold"
         for column in shown.columns[2:]:
             column.no_wrap = True
+        console().print(shown)
+    if found["trajectories"]:
+        shown = grid(*FIELD_HEAD, numbers_from=3)
+        for pair in found["trajectories"]:
+            shown.add_row(*map(plain, field_cells(pair)))
         console().print(shown)
     for line in share_lines(found):
         say(line)

@@ -13,8 +13,8 @@ from forgia_hpc.cli.words import complete_run, json_option
 from forgia_hpc.errors import ExitCode, InputError, Problem
 
 if TYPE_CHECKING:
+    from forgia_hpc.data.access.leaving import Verdict
     from forgia_hpc.data.access.outlook import ShardOutlook
-    from forgia_hpc.data.access.publish import Verdict
     from forgia_hpc.data.access.taken_back import Since
     from forgia_hpc.jobs.data_plan import DataPlan
 
@@ -67,7 +67,7 @@ def _problems(found: DataPlan) -> tuple[Problem, ...]:
 
 def _show_plan(found: DataPlan, *, every: bool) -> None:
     from forgia_hpc.report.figures import count, percent
-    from forgia_hpc.report.terminal import grid, plain
+    from forgia_hpc.report.terminal_parts import grid, plain
 
     place = found.place or "country not known"
     say(
@@ -140,19 +140,23 @@ def publish_check(what: str, to: str, allow_withdrawn: bool, as_json: bool) -> N
     Exit code 2 where a contribution forbids it, or was withdrawn since the model has seen it.
     """
     from forgia_hpc.cli.data import data_root
-    from forgia_hpc.data.access.publish import judge_release
+    from forgia_hpc.data.access.leaving import judge_release
     from forgia_hpc.data.access.taken_back import find_taken_back, roots_of
+    from forgia_hpc.data.access.usage import signer_of_use
 
     place, usage = _usage(what)
     verdict = judge_release(usage)
     since = find_taken_back(usage, roots_of(place, data_root()))
+    by = signer_of_use(usage)
     allowed = verdict.allows(to) and (allow_withdrawn or not since.found)
     if as_json:
         told = {"what": str(place), "to": to, "allowed": allowed, **asdict(verdict)}
+        told["signed_by"] = by.text if by else ""
         withdrawn = [asdict(one) for one in since.found]
         say_json("data", {**told, "withdrawn": withdrawn, "untold": list(since.untold)})
     else:
         _show_verdict(place, verdict, since, to=to, allowed=allowed)
+        say(f"ledger of use: {f'signed by {by.name} {by.fingerprint}' if by else 'unsigned'}")
     if not allowed:
         raise click.exceptions.Exit(int(ExitCode.INPUT))
 
@@ -167,6 +171,8 @@ def _show_verdict(place: Path, verdict: Verdict, since: Since, *, to: str, allow
             f"  tainted: {taken.contribution} was withdrawn by {taken.contributor} on {taken.day} "
             f"(tombstone in {taken.where}); {taken.windows:,} windows of it seen"
         )
+        if taken.fault:
+            note(f"  its signature is wrong, ask {taken.contributor}: {taken.fault}")
     for line in since.untold:
         note(f"whether it was withdrawn can't be told: {line}")
     told = {
@@ -191,7 +197,7 @@ def usage(what: str, shards: bool, as_json: bool) -> None:
     """Say what a model has learnt from: windows, series and tokens of each contribution and shard."""
     from forgia_hpc.data.access.usage import seen
     from forgia_hpc.report.figures import count
-    from forgia_hpc.report.terminal import grid, plain
+    from forgia_hpc.report.terminal_parts import grid, plain
 
     place, content = _usage(what)
     if as_json:

@@ -14,7 +14,7 @@ from forgia_hpc.errors import InputError, Problem
 
 if TYPE_CHECKING:
     from forgia_hpc.data.access.taint import Tainted
-    from forgia_hpc.data.access.withdrawal import Withdrawal
+    from forgia_hpc.data.access.withdraw_plan import Withdrawal
 
 _HELP = """\b
 Examples:
@@ -40,7 +40,7 @@ def withdraw(contribution: str, dry_run: bool, yes: bool, as_json: bool, **asked
     """
     from forgia_hpc.cli.data import directory_of
     from forgia_hpc.data.access.taint import find_tainted, find_wrapped
-    from forgia_hpc.data.access.withdrawal import plan_withdrawal
+    from forgia_hpc.data.access.withdraw_plan import plan_withdrawal
 
     place = directory_of(asked["consortium"]) if asked["consortium"] else None
     planned = plan_withdrawal(directory_of(contribution), asked["shards"], place)

@@ -44,6 +44,10 @@ VERBS = {
         "forgia_hpc.cli.check_script:check_script",
         "What is wrong with an sbatch script of your own.",
     ),
+    "verify": (
+        "forgia_hpc.cli.verify:verify",
+        "The built-in solver against exact solutions and benchmarks.",
+    ),
     "doctor": ("forgia_hpc.cli.doctor:doctor", "What is missing on this machine."),
     "completion": ("forgia_hpc.cli.config:completion", "Tab completion for your shell."),
 }

@@ -12,6 +12,7 @@ import click
 from forgia_hpc.cli.output import PIPE_COLUMNS, note, say, say_json
 from forgia_hpc.cli.words import json_option, runs_argument, runs_root
 from forgia_hpc.errors import ExitCode
+from forgia_hpc.jobs.members import in_words
 from forgia_hpc.jobs.standing import Status
 
 if TYPE_CHECKING:
@@ -139,5 +140,5 @@ def _cells(entry: Status) -> tuple[str, ...]:
         entry.state.value,
         f"{entry.phase} {step}" if entry.phase not in ("", entry.kind) else step,
         entry.when,
-        entry.why or entry.nodes,
+        entry.why or "; ".join(filter(None, (in_words(entry.members), entry.nodes))),
     )

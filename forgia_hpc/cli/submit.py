@@ -43,6 +43,7 @@ Examples:
   forgia run train                                   the demo: two ranks need
   forgia run train resources.ranks_per_node=2        this
   forgia run train data=refinery model=telemetry_1m train.steps=500
+  forgia run simulate resources.ranks_per_node=2     the demo's ensemble of simulations
   forgia run evaluate evaluate.run=20261122 data=demo
   forgia run command -- python -c 'print("hello")'"""
 
@@ -50,6 +51,7 @@ _SUBMIT_HELP = """\b
 Examples:
   forgia submit train cluster=leonardo_booster resources.nodes=4 --debug --dry-run
   forgia submit train cluster=dev data=consortium resources.nodes=2 --wait
+  forgia submit simulate solver=heat_quench ensemble=demo cluster=dev --dry-run
   forgia submit evaluate evaluate.run=RUN cluster=dev
   forgia submit train data=refinery --after RUN
   forgia submit chain chain=nightly.yaml cluster=dev train:train.steps=500
@@ -66,7 +68,7 @@ def run(kind: str, overrides: tuple[str, ...], as_json: bool) -> None:
     Ctrl-C asks it to stop at the next step, with everything saved; a second one ends it.
     """
     from forgia_hpc.cli.watch import finish, watch
-    from forgia_hpc.data.access.granted import left_out
+    from forgia_hpc.data.access.granting import left_out
     from forgia_hpc.jobs.plan import Wish
     from forgia_hpc.jobs.submit import submit_job
 
@@ -166,11 +168,12 @@ def _price_line(plan: Plan) -> str | None:
 
 def _tell_dry(plan: Plan, verdict: dict[str, Any] | None, *, as_json: bool) -> None:
     """Print the price and the very text that would be submitted."""
+    from forgia_hpc.cli.ensemble import ensemble_facts, ensemble_lines
     from forgia_hpc.jobs.package import job_digest
     from forgia_hpc.slurm.accounting import price
     from forgia_hpc.slurm.executor import render
 
-    digest = job_digest(plan)
+    digest, ensemble = job_digest(plan), ensemble_facts(plan)
     text = render(plan.request(digest)) if plan.cluster.slurm else ""
     if as_json:
         content: dict[str, Any] = {
@@ -179,6 +182,7 @@ def _tell_dry(plan: Plan, verdict: dict[str, Any] | None, *, as_json: bool) -> N
             "digest": digest,
             "price": asked.parts if (asked := price(plan.job.resources, plan.cluster)) else None,
             "sbatch": text,
+            **({"ensemble": ensemble} if ensemble else {}),
         }
         say_json(
             "submit",
@@ -189,6 +193,8 @@ def _tell_dry(plan: Plan, verdict: dict[str, Any] | None, *, as_json: bool) -> N
     shape = f"{resources.nodes} node(s), {resources.world_size} rank(s), {resources.walltime}"
     note(f"{plan.job.kind.value} on {plan.cluster.title}: {shape}")
     note(f"{_price_line(plan) or 'nothing is billed'}; job digest {digest[:12]}")
+    for line in ensemble_lines(plan):
+        note(line)
     tell_balance(plan)
     for line in plan.unchecked:
         note(f"not checked here: {line}")

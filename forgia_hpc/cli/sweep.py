@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from forgia_hpc.jobs.sweep import SweepPlan
     from forgia_hpc.rundir import RunDir
 
-SWEPT = [kind.value for kind in Kind if kind.value != "chain"]
+# an ensemble is many members already, and two points would make one dataset
+SWEPT = [kind.value for kind in Kind if kind not in (Kind.chain, Kind.simulate)]
 _HELP = """\b
 Examples:
   forgia sweep train optimizer.learning_rate=1e-3,3e-4 seed=range(4) cluster=dev --dry-run

@@ -22,7 +22,9 @@ from rich.progress import (
 
 from forgia_hpc.cli.output import console, note, say, say_json
 from forgia_hpc.errors import ExitCode, JobFailedError, refused_by_system
+from forgia_hpc.jobs.eta import left
 from forgia_hpc.jobs.local import reap
+from forgia_hpc.jobs.members import in_words, members_of
 from forgia_hpc.jobs.standing import State, Status
 from forgia_hpc.jobs.submit import ask_to_stop
 from forgia_hpc.jobs.track import status_of
@@ -113,11 +115,11 @@ class Picture:
                 self.progress.update(other, visible=True)
             self.bars[phase] = self.progress.add_task(phase, total=total)
         loss = row.get("loss")
-        words = (
-            f"{phase}  loss {loss:.4f}"
-            if isinstance(loss, int | float)
-            else str(row.get("what") or phase)
-        )
+        words = str(row.get("what") or phase)
+        if isinstance(loss, int | float):
+            words = f"{phase}  loss {loss:.4f}"
+        if members := members_of(row):
+            words = f"{phase}  {in_words(members)}"
         self.progress.update(
             self.bars[phase], completed=row["step"], total=total, description=words
         )
@@ -192,8 +194,10 @@ def line_of(row: dict[str, Any], of: dict[str, int]) -> str:
     """Return one row of metrics as a line for people."""
     phase = row.get("phase", "train")
     total = row.get("of") or of.get(phase) or "?"
-    loss = f", loss {row['loss']:.4f}" if isinstance(row.get("loss"), int | float) else ""
-    return f"{phase} {row['step']}/{total}{loss}"
+    loss = f"loss {row['loss']:.4f}" if isinstance(row.get("loss"), int | float) else ""
+    members = members_of(row)
+    told = (loss, in_words(members), left(row) if members else "")
+    return ", ".join([f"{phase} {row['step']}/{total}", *filter(None, told)])
 
 
 def tell(status: Status) -> None:

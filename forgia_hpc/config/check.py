@@ -15,6 +15,7 @@ from forgia_hpc.config.bounds import (
     qos_problems,
     walltime_problems,
 )
+from forgia_hpc.config.groups_of_ranks import group_problems, group_warnings
 from forgia_hpc.config.order import order_warnings
 from forgia_hpc.config.places import place_problems, place_warnings, places_of
 from forgia_hpc.config.program import (
@@ -110,6 +111,7 @@ def check(job: Job, cluster: Cluster, *, force: bool = False) -> list[Problem]:
         *secret_problems(job),
         *network_problems(job, cluster, where),
         *saving_problems(job, "schema/job.py"),
+        *group_problems(job),
     ]
     if not cluster.slurm:
         return [*problems, *one_machine(job.resources, where)]
@@ -136,10 +138,11 @@ def warn(job: Job, cluster: Cluster, roots: tuple[Path, Path]) -> list[Problem]:
     """Return what would run, but wastes hours or loses files. `job.resources` is complete."""
     where = _WHERE.format(name=cluster.name)
     if not cluster.slurm or not cluster.enabled:
-        return order_warnings(job)
+        return [*order_warnings(job), *group_warnings(job)]
     seconds = job.resources.walltime_seconds
     return [
         *order_warnings(job),
+        *group_warnings(job),
         *resource_warnings(job, cluster, where),
         *account_warnings(job.resources, cluster, where),
         *program_warnings(job, cluster, where),

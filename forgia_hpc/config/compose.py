@@ -28,11 +28,24 @@ from forgia_hpc.schema.job import JOBS, Job, Kind
 from forgia_hpc.schema.load import config_text, plain
 
 # what programs are told: `${HOME}` in it is theirs, and names no key of ours
-LITERAL = {Kind.command: ("command.argv", "command.env"), Kind.chain: ("chain.members",)}
+LITERAL = {
+    Kind.command: ("command.argv", "command.env"),
+    Kind.chain: ("chain.members",),
+    Kind.simulate: ("solver.program.commands", "solver.program.env", "solver.program.failed"),
+}
 _NAMED = re.compile(r"(\\*)\$\{")
 _WORD = re.compile(r"(command\.env\.\w+)=([\w.+-]+)")
 FREE = tuple(
-    f"{name}{sign}" for name in ("model.options", "command.env", "data.shares") for sign in ".="
+    f"{name}{sign}"
+    for name in (
+        "model.options",
+        "command.env",
+        "data.shares",
+        "solver.options",
+        "solver.program.env",
+        "ensemble.inputs",
+    )
+    for sign in ".="
 )
 
 

@@ -21,6 +21,7 @@
       places: [IT]                     # countries of the cluster (ISO 3166-1), or EU
       min_contributors: 3              # companies in the mix that it is used in
       federated_only: false            # true: it may not be read on a cluster at all
+      signed_grant: required           # who reads it has a key, and has signed for it
       duties: [attribute]              # of who uses it: attribute, inform, delete
       odrl: {…}                        # or an ODRL document instead of all of these
     policies: {name: {…}, …}           # or several, which the recipe names for tables, machines, splits

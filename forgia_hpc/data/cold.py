@@ -1,7 +1,8 @@
 """Cold shards: the same arrays in chunks, packed by an HDF5 filter. For transfer and for keeping; slower to read.
 
 A leaf (1 MiB of the unpacked array) is unpacked and hashed as a whole, and the last few are kept. Threads may read
-at once: h5py has one lock for all of them.
+at once: h5py has one lock for all of them. An encrypted one is the same file in encrypted blocks: libhdf5 reads it
+as a file of the plain bytes, none of which touches the disk.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class ColdArray:
             )
         find_plugin()
         try:
-            self._data = h5py.File(place.path, "r", locking=False)[place.dataset]
+            self._data = _open(place)[place.dataset]
         except (OSError, KeyError) as error:
             raise SealBrokenError(f"{place.name}: not readable as HDF5 ({error})") from error
         if (self._data.dtype, self._data.size) != (place.dtype, place.count):
@@ -90,6 +91,16 @@ class ColdArray:
                 "copy the shard again"
             )
         return found
+
+
+def _open(place: Place) -> h5py.File:
+    """Open the file through h5py; an encrypted one block by block in memory."""
+    if not place.key_id:
+        return h5py.File(place.path, "r", locking=False)
+    module = import_module(
+        "forgia_hpc.data.crypto.sealed_image"
+    )  # cryptography, where it is needed
+    return h5py.File(module.SealedImage(module.open_place(place)), "r")
 
 
 def need_filters(data: h5py.Dataset, path: Path) -> None:

@@ -28,9 +28,12 @@ def file_words(entry: dict[str, Any]) -> dict[str, Any]:
         raise ValueError(f"path {path!r} leaves the directory, or is no plain name")
     if not isinstance(entry["bytes"], int) or not isinstance(entry["sha256"], str):
         raise TypeError(f"{path}: a size and a digest are needed")
-    if not all(isinstance(entry.get(key, ""), str) for key in ("policy", "key_id", "profile")):
-        raise TypeError(f"{path}: policy, key_id and profile are texts")
-    if not _HEX.fullmatch(entry.get("key_id", "") + entry.get("policy", "")):
+    policy, key_id = entry.get("policy", ""), entry.get("key_id", "")
+    if not isinstance(policy, str) or not isinstance(key_id, str):
+        raise TypeError(f"{path}: policy and key_id are texts")
+    if not isinstance(entry.get("profile", ""), str):
+        raise TypeError(f"{path}: profile is a text")
+    if not _HEX.fullmatch(key_id + policy):
         raise ValueError(f"{path}: key_id and policy are digests")
     return entry
 

@@ -46,8 +46,9 @@ def write_rows(path: Path, name: str, mine: Rows, world: World) -> None:
         raise InputError(Problem(field=f"{path} {name}", got=counts, limit="no rank has a row"))
     first = sum(counts[: world.rank])
     shape = (sum(counts), *mine.shape[1:])
-    if has_mpi():
-        _write_together(path, name, mine, (first, shape))
+    communicator = world.communicator() if has_mpi() else None
+    if communicator is not None:
+        _write_together(path, name, mine, (first, shape), communicator)
     else:
         _write_apart(path, name, mine, (first, shape), world)
     world.barrier()
@@ -74,15 +75,16 @@ def _create(file: h5py.File, name: str, shape: tuple[int, ...], dtype: np.dtype[
     return int(dataset.get_offset())
 
 
-def _write_together(path: Path, name: str, mine: Rows, place: tuple[int, tuple[int, ...]]) -> None:
-    """Write through parallel HDF5: file and dataset are made by all ranks, rows by each."""
-    from mpi4py import MPI  # noqa: PLC0415 - only where h5py itself was built on it
-
+def _write_together(
+    path: Path, name: str, mine: Rows, place: tuple[int, tuple[int, ...]], communicator: Any
+) -> None:
+    """Write through parallel HDF5: file and dataset are made by all ranks, rows by all in one collective call."""
     first, shape = place
     libver = ("earliest", "v110")
-    with h5py.File(path, "x", driver="mpio", comm=MPI.COMM_WORLD, libver=libver) as file:
+    with h5py.File(path, "x", driver="mpio", comm=communicator, libver=libver) as file:
         _create(file, name, shape, mine.dtype)
-        file[name][first : first + len(mine)] = mine
+        with file[name].collective:
+            file[name][first : first + len(mine)] = mine
         file.flush()
 
 

@@ -99,11 +99,12 @@ def _of(directory: Path, profile: str) -> Manifest:
     """Return the manifest of a contribution whose shards all are of this profile."""
     manifest = load_manifest(directory)
     found = sorted({entry.profile for entry in manifest.shards})
-    if any(entry.key_id for entry in manifest.shards):
-        found = ["encrypted"]
-    if found != [profile]:
+    encrypted = any(entry.key_id for entry in manifest.shards)
+    if found != [profile] or encrypted:
         got = "a consortium" if manifest.members else ", ".join(found) or "no shards"
         fix = "repack its members" if manifest.members else "see forgia data info"
+        if encrypted:
+            got, fix = f"encrypted, {got}", "forgia data decrypt it, repack it, encrypt it again"
         limit = f"must be a contribution with {profile} shards"
         raise InputError(
             Problem(field="dataset", got=got, limit=limit, where=str(directory), fix=fix)

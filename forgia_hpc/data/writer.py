@@ -21,10 +21,12 @@ from forgia_hpc.data.manifest import (
     INDEX,
     MANIFEST,
     SHARDS,
+    Manifest,
     flatten,
     load_manifest,
     version_of,
 )
+from forgia_hpc.data.presence import find_altered
 from forgia_hpc.data.writing.admission import problems_of
 from forgia_hpc.data.writing.appear import appearing, write_file
 from forgia_hpc.data.writing.looks import look_at
@@ -33,7 +35,7 @@ from forgia_hpc.data.writing.policies import write_policies
 from forgia_hpc.data.writing.shards import Told, write_shards
 from forgia_hpc.data.writing.splits import split_problems
 from forgia_hpc.digest import canonical_json
-from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.rundir import sync_directory
 from forgia_hpc.runtime.world import World
 
@@ -104,6 +106,38 @@ def seal_consortium(
                 for one in sorted(manifests, key=lambda one: one.name)
             ],
         }
+        write_file(temporary, MANIFEST, canonical_json(content))
+    return version_of(content)
+
+
+def refuse_frozen(manifest: Manifest) -> None:
+    """Refuse to make another form of a frozen version."""
+    if "frozen" in manifest.content:
+        of = manifest.content["frozen"]["of"]
+        limit, fix = "is frozen: it never changes", f"say {of}, which it was frozen of"
+        raise InputError(Problem(field="dataset", got=manifest.name, limit=limit, fix=fix))
+
+
+def seal_again(consortium: Manifest, root: Path, *, overwrite: bool = False) -> str:
+    """Write a consortium below a root where other forms of its members lie; card, tombstones and all else stay.
+
+    Raises:
+        InputError: it is there already.
+        SealBrokenError: a file of its own was altered.
+    """
+    if altered := find_altered(consortium.files, consortium.directory):
+        raise SealBrokenError("\n".join(altered))
+    into = root / consortium.name
+    names = [one["name"] for one in consortium.content["members"]]
+    with appearing(into, overwrite=overwrite) as temporary:
+        for entry in consortium.files:
+            (temporary / entry.path).parent.mkdir(exist_ok=True)
+            write_file(temporary, entry.path, (consortium.directory / entry.path).read_bytes())
+        members = [
+            {"name": name, "version": load_manifest(root / name).version, "path": f"../{name}"}
+            for name in names
+        ]
+        content = {**consortium.content, "members": members}
         write_file(temporary, MANIFEST, canonical_json(content))
     return version_of(content)
 

@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 import torch
 
-from forgia_hpc.data.access.granted import left_out as denied
+from forgia_hpc.data.access.granting import left_out as denied
 from forgia_hpc.data.leaks import kept as leaks
 from forgia_hpc.data.reader import Dataset, open_dataset
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.evaluate.dealing import Dealing
+from forgia_hpc.evaluate.fields import field_headline, judge_fields
 from forgia_hpc.evaluate.judge import Forecast, Judge, fit_baselines
 from forgia_hpc.evaluate.metrics import Array, Ints
 from forgia_hpc.evaluate.notes import notes_on
 from forgia_hpc.evaluate.skill import Judged, score_rows, skill_rows
 from forgia_hpc.evaluate.watch import watch, watched
 from forgia_hpc.evaluate.windows import Chunk, channel_spreads, chunks, parse_splits
+from forgia_hpc.models.field_shape import KEY
 from forgia_hpc.rundir import RunDir, read_json, write_json
 from forgia_hpc.runtime import artefact
 from forgia_hpc.runtime.artefact import ModelFacts
@@ -53,39 +55,51 @@ def evaluate(
     directory = model_directory(job, run)
     facts = artefact.read_facts(directory)
     grant = read_json(run.inputs / "grant.json")
-    with open_dataset(grant, verify=job.data.verify, io=job.data.io) as dataset:
-        model = forecast_of(artefact.load(directory, device_of(world)))
-        dataset_name = grant.get("identifier") or _identifier(dataset)
-        content = {
-            "format": FORMAT,
-            "dataset": dataset_name,
-            "model": _described(facts),
-            "context": job.data.context,
-            "horizon": job.data.horizon,
-            **_judge(job, dataset, model, facts, (run, world, stop)),
-        }
-        content["notes"] += _leaks(grant)
-        content["notes"] += [f"Not read: {one.got}: {one.limit}." for one in denied(grant)]
+    module = artefact.load(directory, device_of(world))
+    judge, headline_of = (
+        (judge_fields, field_headline) if KEY in facts.extra else (_judge_telemetry, _headline)
+    )
+    judged = judge(job, grant, (module, facts), (run, world, stop))
     headline = None
     if world.is_root:
+        content = {"format": FORMAT, "model": _described(facts), **judged}
+        content["notes"] += _leaks(grant)
+        content["notes"] += [f"Not read: {one.got}: {one.limit}." for one in denied(grant)]
         run.output.mkdir(exist_ok=True)
         write_json(run.output / "evaluation.json", content)
-        headline = {**_headline(content), "seconds": round(time.monotonic() - began, 3)}
+        headline = {**headline_of(content), "seconds": round(time.monotonic() - began, 3)}
     told: dict[str, Any] = world.broadcast(headline)
     return told
+
+
+def _judge_telemetry(
+    job: TrainJob | EvaluateJob,
+    grant: Document,
+    model: tuple[torch.nn.Module, ModelFacts],
+    where: tuple[RunDir, World, StopFlag],
+) -> Document:
+    """Judge a forecaster on the granted telemetry; complete on rank 0 only."""
+    module, facts = model
+    levels = _levels(facts)
+    with open_dataset(grant, verify=job.data.verify, io=job.data.io) as dataset:
+        return {
+            "dataset": grant.get("identifier") or _identifier(dataset),
+            "context": job.data.context,
+            "horizon": job.data.horizon,
+            **_judge(job, dataset, forecast_of(module), levels, where),
+        }
 
 
 def _judge(
     job: TrainJob | EvaluateJob,
     dataset: Dataset,
     model: Forecast,
-    facts: ModelFacts,
+    levels: Array,
     where: tuple[RunDir, World, StopFlag],
 ) -> Document:
     """Return scores, skill, examples, anomaly and notes; complete on rank 0 only."""
     run, world, stop = where
     wish, data = job.evaluate, job.data
-    levels = _levels(facts)
     splits = parse_splits(wish.splits)
     indexes = {split: dataset.windows(split, data) for split in splits}
     names = next(iter(indexes.values())).names

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -13,9 +13,18 @@ from forgia_hpc.evaluate.metrics import Array, Figures
 REFERENCE = "seasonal_naive"
 METRICS = ("sql", "mase")
 RESAMPLES = 1000
+FEWEST = 3  # that were drawn apart: resamples of fewer say nothing of the next one
 CLIP = (0.01, 100.0)  # of a ratio, so that one odd set cannot decide a geometric mean; as in fev
 
 Task = tuple[str, str]  # contribution, split
+
+
+class Window(Protocol):
+    """A judged window: the figures of each method, whatever they are."""
+
+    @property
+    def figures(self) -> Mapping[str, Any]:
+        """Method → figures."""
 
 
 @dataclass(frozen=True)
@@ -65,43 +74,78 @@ def skill_rows(windows: Sequence[Judged]) -> list[dict[str, object]]:
     low and high are the 2.5 and 97.5 percentiles of 1000 resamples of the windows within each contribution
     and split (percentile bootstrap, Efron & Tibshirani 1993), drawn with a fixed seed.
     """
-    tasks = _by_task(windows)
-    rows = []
+    return skill_of(_by_task(windows), METRICS, REFERENCE, getattr)
+
+
+def skill_of(
+    tasks: Mapping[Task, Sequence[Window]],
+    metrics: Sequence[str],
+    reference: str,
+    measure: Callable[[Any, str], float],
+    apart: Callable[[Any], object] | None = None,
+) -> list[dict[str, object]]:
+    """Return the rows of `skill_rows` for windows of any kind; measure(figures, metric) gives a number.
+
+    apart(window) names what windows may share, a trajectory: where a part of the data has fewer than three, low
+    and high are None, and `series` says how many there are.
+    """
+    rows: list[dict[str, object]] = []
+    methods = list(
+        dict.fromkeys(name for some in tasks.values() for one in some for name in one.figures)
+    )
     for contribution, split in _cuts(tasks):
         chosen = [
             found
             for (name, part), found in tasks.items()
             if contribution in ("all", name) and split in ("all", part)
         ]
-        for method in [name for name in _methods(windows) if name != REFERENCE]:
-            for metric in METRICS:
-                row = _skill(chosen, method, metric)
-                if row:
+        drawn = [len({apart(one) for one in found}) for found in chosen] if apart else []
+        for method in [name for name in methods if name != reference]:
+            for metric in metrics:
+                pairs = [_pairs(found, (method, reference), metric, measure) for found in chosen]
+                if row := _skill(pairs):
                     rows.append(
                         {
                             "contribution": contribution,
                             "split": split,
                             "method": method,
-                            "against": REFERENCE,
+                            "against": reference,
                             "metric": metric,
-                            **row,
+                            **_with_series(row, drawn),
                         }
                     )
     return rows
 
 
-def _skill(tasks: list[list[Judged]], method: str, metric: str) -> dict[str, float] | None:
+def _with_series(row: Mapping[str, float], drawn: Sequence[int]) -> dict[str, float | None]:
+    """Return a skill with how many were drawn apart, and without its interval where they are too few."""
+    if not drawn:
+        return dict(row)
+    found: dict[str, float | None] = {**row, "series": sum(drawn)}
+    return found | {"low": None, "high": None} if min(drawn) < FEWEST else found
+
+
+def _pairs(
+    windows: Sequence[Window],
+    methods: tuple[str, str],
+    metric: str,
+    measure: Callable[[Any, str], float],
+) -> tuple[Array, Array]:
+    """Return a metric of both methods, of the windows that both have."""
+    both = [window for window in windows if methods[0] in window.figures]
+    ours, reference = (
+        np.array([measure(window.figures[name], metric) for window in both]) for name in methods
+    )
+    return ours, reference
+
+
+def _skill(tasks: list[tuple[Array, Array]]) -> dict[str, float] | None:
     random = np.random.default_rng(0)
     point, drawn = [], []
-    for windows in tasks:
-        both = [window for window in windows if method in window.figures]
-        ours, reference = (
-            np.array([getattr(window.figures[name], metric) for window in both])
-            for name in (method, REFERENCE)
-        )
+    for ours, reference in tasks:
         if reference.sum() <= 0:
             continue  # nothing here could be scored; the notes say so
-        pick = random.integers(0, len(both), (RESAMPLES, len(both)))
+        pick = random.integers(0, len(ours), (RESAMPLES, len(ours)))
         point.append(_log_ratio(ours.sum(), reference.sum()))
         drawn.append(_log_ratio(ours[pick].sum(axis=1), reference[pick].sum(axis=1)))
     if not point:

@@ -20,7 +20,9 @@ class Flags:
 
 
 def made_by(plan: Plan) -> set[str]:
-    """Return the datasets that a member makes: contributions, and the consortia that name them."""
+    """Return the datasets that a member makes: contributions, consortia that name them, a campaign's own."""
+    if "members" in plan.data:
+        return {plan.data["members"]["dataset"]}
     inputs = plan.data.get("prepare", {})
     return {*inputs.get("contributions", ()), *inputs.get("consortia", ())}
 

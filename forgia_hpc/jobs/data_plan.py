@@ -8,8 +8,7 @@ from pathlib import Path
 
 from forgia_hpc.config.check import complete
 from forgia_hpc.config.compose import compose_job
-from forgia_hpc.data.access.granted import asked_of, granted_inputs
-from forgia_hpc.data.access.granting import DeniedError
+from forgia_hpc.data.access.granting import DeniedError, asked_of, granted_inputs
 from forgia_hpc.data.access.judging import Asked
 from forgia_hpc.data.access.outlook import Outlook, look_ahead
 from forgia_hpc.data.manifest import load_manifest

@@ -10,12 +10,22 @@ from typing import Any
 
 import yaml
 
+from forgia_hpc.digest import digest_of
 from forgia_hpc.errors import SealBrokenError
 from forgia_hpc.jobs.commit import sealed_commit, source_line
 from forgia_hpc.rundir import RunDir, read_json
 
 SECTIONS = ("config", "start", "cluster", "data", "code", "environment")
-_INPUTS = {"data": ("card.yaml", "manifest.json", "grant.json", "model.json", "prepare.json")}
+_INPUTS = {
+    "data": (
+        "card.yaml",
+        "manifest.json",
+        "grant.json",
+        "model.json",
+        "prepare.json",
+        "members.json",
+    )
+}
 
 
 @dataclass(frozen=True)
@@ -94,6 +104,10 @@ def _data(run: RunDir) -> dict[str, Any]:
         path = run.inputs / name
         if path.exists():
             content = _yaml(path) if path.suffix == ".yaml" else read_json(path)
+            if (
+                name == "members.json"
+            ):  # what they were drawn from says it shorter than ten thousand of them
+                content["members"] = digest_of(content["members"])
             found |= {f"{path.stem}.{key}": value for key, value in flat(content).items()}
     return found
 

@@ -4,16 +4,24 @@ from __future__ import annotations
 
 import dataclasses
 import os
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 from forgia_hpc import sources
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.jobs.code import code_sources
 from forgia_hpc.jobs.find import find_run
 from forgia_hpc.models.names import check_name
-from forgia_hpc.schema.job import CommandJob, EvaluateJob, Job, PrepareJob, TrainJob
+from forgia_hpc.schema.job import (
+    CommandJob,
+    EvaluateJob,
+    Job,
+    PrepareJob,
+    SimulateJob,
+    TrainJob,
+)
 
 
 def complete_kind(
@@ -24,12 +32,15 @@ def complete_kind(
         return _program(job, argv)
     if argv:
         return [Problem(field="--", got=" ".join(argv), limit="only a command job takes a program")]
-    if isinstance(job, PrepareJob):
-        return _prepare(job)
-    if isinstance(job, TrainJob):
-        return _family(job)
     if isinstance(job, EvaluateJob):
         return [] if job.evaluate.run in coming else _trained(job, runs)
+    own: dict[type[Job], Callable[[Any], list[Problem]]] = {
+        PrepareJob: _prepare,
+        SimulateJob: _ensemble,
+        TrainJob: _family,
+    }
+    if type(job) in own:
+        return own[type(job)](job)
     limit, fix = "a chain is many jobs", "forgia submit chain chain=…"
     return [Problem(field="KIND", got=job.kind.value, limit=limit, fix=fix)]
 
@@ -80,6 +91,13 @@ def _prepare(job: PrepareJob) -> list[Problem]:
             )
         )
     return problems
+
+
+def _ensemble(job: SimulateJob) -> list[Problem]:
+    """Find the file of the members from wherever this is asked again; what is in it is read with the members."""
+    if job.ensemble.csv:
+        job.ensemble.csv = str(Path(job.ensemble.csv).expanduser().resolve())
+    return []
 
 
 def _trained(job: EvaluateJob, runs: Path) -> list[Problem]:

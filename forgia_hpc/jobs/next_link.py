@@ -15,6 +15,7 @@ from forgia_hpc.slurm.accounting import Price, price
 _SAVING = (
     Kind.train,
     Kind.prepare,
+    Kind.simulate,
 )  # they go on from what they saved, and so does a resumable command
 
 

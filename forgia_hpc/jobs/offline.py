@@ -96,6 +96,12 @@ def check_offline(
         InputError: the job does not fit, or no namespace can be made.
     """
     require_apart()
+    if kind is Kind.simulate:
+        limit, fix = (
+            "it would make the dataset",
+            "forgia submit simulate … --dry-run checks the rest",
+        )
+        raise InputError(Problem(field="--offline", got=kind.value, limit=limit, fix=fix))
     plan = make_plan(Wish(kind=kind, verb="check", overrides=shortened(kind, overrides), argv=argv))
     with tempfile.TemporaryDirectory(prefix="forgia-offline-") as folder:
         place = Path(folder)

@@ -19,19 +19,25 @@ from forgia_hpc.config.check import (
     warn,
 )
 from forgia_hpc.config.compose import compose_job
-from forgia_hpc.data.access.granted import asked_of, granted_inputs, half_copied, left_out
-from forgia_hpc.data.access.granting import DeniedError
-from forgia_hpc.data.ingest.load import prepare_inputs
+from forgia_hpc.data.access.granting import (
+    DeniedError,
+    asked_of,
+    granted_inputs,
+    half_copied,
+    left_out,
+)
 from forgia_hpc.digest import sha256_file
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.jobs.allocation import allocation_of, check_allocation
 from forgia_hpc.jobs.container import container_of
 from forgia_hpc.jobs.edge import dependency
+from forgia_hpc.jobs.kind_inputs import ensemble_of, member_warnings, programs_gone, recipes_of
 from forgia_hpc.jobs.kinds import complete_kind
 from forgia_hpc.jobs.package import Plan, new_run
 from forgia_hpc.jobs.roots import roots
+from forgia_hpc.models.names import layout_problems
 from forgia_hpc.runtime.container import Container
-from forgia_hpc.schema.job import EvaluateJob, Job, Kind, PrepareJob, TrainJob
+from forgia_hpc.schema.job import EvaluateJob, Job, Kind, TrainJob
 from forgia_hpc.schema.resources import Resources, parse_walltime
 from forgia_hpc.slurm.cluster import is_here, load_cluster
 from forgia_hpc.slurm.profile import Cluster
@@ -78,9 +84,11 @@ def make_plan(wish: Wish) -> Plan:
     found = check_job(job, cluster, wish, (runs, data))
     allocation = allocation_of(os.environ, cluster) if wish.verb == "run" else None
     small = check_allocation(job.resources, os.environ) if allocation else []
-    if problems := [*found.told(wish, cluster), *small]:
+    gone = programs_gone(job)
+    if problems := [*found.told(wish, cluster), *small, *([] if cluster.slurm else gone)]:
         raise InputError(problems)
     launch = job.launch or cluster.software.launch
+    notes = [*left_out(found.inputs.get("grant", {})), *member_warnings(job, found.inputs)]
     return Plan(
         job=job,
         cluster=cluster,
@@ -92,8 +100,8 @@ def make_plan(wish: Wish) -> Plan:
         dependency=dependency(wish.after, cluster, runs) if wish.after else None,
         words=wish.words,
         chosen=choice,
-        warnings=(*warn(job, cluster, (runs, data)), *left_out(found.inputs.get("grant", {}))),
-        unchecked=tuple(f"{one.field} {one.got}: {one.limit}" for one in found.missing),
+        warnings=(*warn(job, cluster, (runs, data)), *notes),
+        unchecked=tuple(f"{one.field} {one.got}: {one.limit}" for one in (*found.missing, *gone)),
     )
 
 
@@ -176,7 +184,7 @@ def _inputs(
     """Return the sealed inputs of dataset and model, and what is wrong with them."""
     inputs: dict[str, Any] = {}
     missing: list[Problem] = []
-    for gather in (_data_inputs, _model_inputs, _prepare_inputs):
+    for gather in (_data_inputs, _model_inputs, recipes_of, ensemble_of):
         try:
             inputs |= gather(job, data, wish, problems)
         except DeniedError as error:
@@ -208,7 +216,7 @@ def in_debug(resources: Resources, cluster: Cluster) -> Resources:
     return dataclasses.replace(resources, qos=found.name, walltime=walltime)
 
 
-def _data_inputs(job: Job, root: Path, wish: Wish, _problems: Any) -> dict[str, Any]:
+def _data_inputs(job: Job, root: Path, wish: Wish, problems: list[Problem]) -> dict[str, Any]:
     """Return the sealed inputs of a job that reads a dataset."""
     if not isinstance(job, TrainJob | EvaluateJob):
         return {}
@@ -218,7 +226,12 @@ def _data_inputs(job: Job, root: Path, wish: Wish, _problems: Any) -> dict[str, 
     ):  # nothing to grant yet: the door does (node/admission.py)
         awaited = {"dataset": job.data.dataset, "directory": str(directory), "maker": str(maker)}
         return {"awaited": {"format": "forgia.awaited/1", **awaited, "place": wish.place}}
-    return granted_inputs(directory, job.data, asked_of(job, wish.place))
+    inputs = granted_inputs(directory, job.data, asked_of(job, wish.place))
+    if isinstance(job, TrainJob):
+        granted = inputs["manifest"]["contributions"].values()
+        layouts = {content["layout"] for content in granted}
+        problems += layout_problems(job.model.family, layouts, job.data.dataset)
+    return inputs
 
 
 def _dataset(job: Job) -> str:
@@ -234,10 +247,3 @@ def _model_inputs(job: Job, _root: Path, _wish: Wish, problems: list[Problem]) -
     listed = sorted(folder.iterdir()) if folder.is_dir() else []
     files = {path.name: sha256_file(path) for path in listed}
     return {"model": {"directory": str(folder), "files": files}}
-
-
-def _prepare_inputs(job: Job, root: Path, _wish: Wish, problems: list[Problem]) -> dict[str, Any]:
-    """Return the cards and recipes that a prepare job takes along."""
-    if not isinstance(job, PrepareJob) or any("prepare" in problem.field for problem in problems):
-        return {}
-    return {"prepare": prepare_inputs(job.prepare.contributions, root)}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import Enum
 from typing import Any, NamedTuple
 
@@ -61,6 +61,7 @@ class Status:
     nodes: str = ""
     evidence: tuple[str, ...] = ()  # of how it ended: Slurm's words, ours, lines of the logs
     when: str = ""  # when a waiting run should start, how long a running one should still take
+    members: dict[str, Any] = field(default_factory=dict)  # of a campaign: jobs/members.py
 
     @property
     def ended(self) -> bool:

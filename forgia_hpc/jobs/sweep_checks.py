@@ -9,7 +9,7 @@ from forgia_hpc.compact import spans
 from forgia_hpc.errors import Problem
 from forgia_hpc.jobs.plan import Checked, Wish, check_job
 from forgia_hpc.jobs.roots import roots
-from forgia_hpc.schema.job import CommandJob, EvaluateJob, Job, TrainJob
+from forgia_hpc.schema.job import CommandJob, EvaluateJob, Job, SimulateJob, TrainJob
 from forgia_hpc.slurm.profile import Cluster
 
 UNREAD = ("seed", "optimizer")  # no check reads their numbers, and sweeps are made of them
@@ -90,6 +90,8 @@ def _reads(job: Job) -> str:
     """Return what decides which inputs a job gets."""
     if isinstance(job, CommandJob):
         return "nothing"
+    if isinstance(job, SimulateJob):
+        return repr((job.solver, job.ensemble))
     run = job.evaluate.run if isinstance(job, EvaluateJob) else ""
     own = getattr(job, "data", None) or getattr(job, "prepare", None)
     return repr((own, run, job.resources.walltime_seconds))

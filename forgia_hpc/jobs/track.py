@@ -14,6 +14,7 @@ from forgia_hpc.jobs import journal
 from forgia_hpc.jobs.ending import ending
 from forgia_hpc.jobs.eta import left, starts
 from forgia_hpc.jobs.history import history
+from forgia_hpc.jobs.members import members_so_far
 from forgia_hpc.jobs.record import read_record
 from forgia_hpc.jobs.standing import Standing, State, Status, last_word
 from forgia_hpc.jobs.submission import alive, is_ours, sealed_record, submitted
@@ -137,6 +138,7 @@ def _status(
         step=last.get("step"),
         steps=last.get("of"),
         phase=str(last.get("phase", "")),
+        members=members_so_far(run, job["kind"], running=state.state is State.running),
     )
 
 

@@ -32,6 +32,6 @@ class Forecaster(Protocol):
 class FamilyClass(Protocol):
     """The class of a family, as models/table.py resolves it."""
 
-    def __call__(self, options: dict[str, Any], *, context: int, horizon: int) -> Any:
-        """Return a fresh module with random weights."""
+    def __call__(self, options: dict[str, Any], *, context: int, horizon: int, **shape: Any) -> Any:
+        """Return a fresh module with random weights; `shape` is given to families of fields only."""
         ...

@@ -4,7 +4,29 @@ from __future__ import annotations
 
 from forgia_hpc.errors import InputError, Problem
 
-MODELS = {"telemetry": "forgia_hpc.models.telemetry:TelemetryModel"}
+MODELS = {
+    "field": "forgia_hpc.models.field:FieldModel",
+    "physicsnemo": "forgia_hpc.models.physicsnemo:PhysicsNemoModel",
+    "telemetry": "forgia_hpc.models.telemetry:TelemetryModel",
+}
+
+LAYOUTS = {  # what each reads
+    "field": "forgia.fields/1",
+    "physicsnemo": "forgia.fields/1",
+    "telemetry": "forgia.telemetry/1",
+}
+
+
+def layout_problems(family: str, layouts: set[str], dataset: str) -> list[Problem]:
+    """Return why a dataset of these layouts has nothing for a family of ours; a user's own says it on the node."""
+    wanted = LAYOUTS.get(family)
+    if wanted is None or wanted in layouts:
+        return []
+    limit = f"{dataset} has {', '.join(sorted(layouts))}, and {family} reads {wanted}"
+    able = [name for name, layout in LAYOUTS.items() if layout in layouts]
+    fix = f"choose a model of family {able[0]}, or another dataset" if able else "another dataset"
+    where = "models/names.py"
+    return [Problem(field="model.family", got=family, limit=limit, where=where, fix=fix)]
 
 
 def check_name(family: str) -> tuple[str, str]:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Mapping
 from typing import Any, cast
 
+from forgia_hpc.models.field_shape import KEY, FieldShape
 from forgia_hpc.models.forecaster import FamilyClass
 from forgia_hpc.models.names import check_name, refused
 
@@ -25,6 +27,19 @@ def resolve(family: str) -> FamilyClass:
     if missing:
         raise refused(family, f"{class_name} needs the methods {', '.join(_METHODS)}", missing)
     return cast(FamilyClass, found)
+
+
+def build(
+    family: str,
+    options: Mapping[str, Any],
+    *,
+    context: int,
+    horizon: int,
+    extra: Mapping[str, Any],
+) -> Any:
+    """Return a fresh module of a family; where `extra` holds a shape of fields, it is built for them."""
+    more = {"shape": FieldShape.from_json(extra[KEY])} if KEY in extra else {}
+    return resolve(family)(dict(options), context=context, horizon=horizon, **more)
 
 
 def _module(family: str, name: str) -> Any:

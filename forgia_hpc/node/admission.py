@@ -12,7 +12,7 @@ from typing import Any
 
 import yaml
 
-from forgia_hpc.data.access.granted import asked_of, granted_inputs
+from forgia_hpc.data.access.granting import asked_of, granted_inputs
 from forgia_hpc.digest import sha256_file
 from forgia_hpc.errors import InputError, JobFailedError, SealBrokenError
 from forgia_hpc.rundir import RunDir, json_text, read_json, write_text
@@ -63,11 +63,19 @@ def half_admitted(run: RunDir) -> set[str]:
 def _require_made(awaited: dict[str, Any], found: str) -> None:
     """Compare what lies there with the version that the maker's result names."""
     maker = RunDir(Path(awaited["maker"]))
-    told = (completed(maker) or {}).get("prepare", {})
-    one = told.get("contributions", {}).get(awaited["dataset"], {})
-    version = one.get("version") or told.get("consortia", {}).get(awaited["dataset"])
+    version = _version_made(completed(maker) or {}, awaited["dataset"])
     if version is None:
         raise JobFailedError(f"{maker.path} has left no result that names {awaited['dataset']}")
     if found != f"{awaited['dataset']}@{version[:12]}":
         made = f"{maker.name} made version {version[:12]}"
         raise SealBrokenError(f"{awaited['directory']}: it is {found}, {made}")
+
+
+def _version_made(result: dict[str, Any], dataset: str) -> str | None:
+    """Return the version of a dataset that a result names: of recipes, or of a campaign."""
+    told = result.get("prepare", {})
+    one = told.get("contributions", {}).get(dataset, {})
+    campaign = result.get("simulate", {})
+    own = campaign.get("dataset", "").partition("@")[0] == dataset
+    version = one.get("version") or told.get("consortia", {}).get(dataset)
+    return str(version) if version else campaign.get("version") if own else None

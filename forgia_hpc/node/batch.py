@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import secrets
 import sys
 import time
 import traceback
@@ -22,20 +21,25 @@ import yaml
 
 from forgia_hpc.errors import ExitCode, ForgiaError, SealBrokenError, SupersededError
 from forgia_hpc.node.admission import admit
-from forgia_hpc.node.deadline import Deadline, learn, needs_s, own_job
+from forgia_hpc.node.campaign import TURNS, Campaign
+from forgia_hpc.node.campaign_told import is_unsound, verdict
+from forgia_hpc.node.deadline import Deadline, learn, own_job
 from forgia_hpc.node.door import check_door, note_outputs
+from forgia_hpc.node.environment import cluster_of, launch_facts, rank_environment
 from forgia_hpc.node.last_word import last_word
 from forgia_hpc.node.launch import start
 from forgia_hpc.node.lost import given_up, take_over
 from forgia_hpc.node.notify import notify
 from forgia_hpc.node.progress import Start, check_progress, mark_of, newest_step
+from forgia_hpc.node.remains import disk_named
 from forgia_hpc.node.resubmit import act
 from forgia_hpc.node.seal import check_data, check_seal
 from forgia_hpc.node.sequel import Way, conclude, resubmit_word, sentence
 from forgia_hpc.node.stall import StallWatch, threshold_s
 from forgia_hpc.node.watch import Ear, Watch
-from forgia_hpc.rundir import RunDir
+from forgia_hpc.rundir import RunDir, read_json
 from forgia_hpc.runtime.energy import Meter
+from forgia_hpc.schema.job import Kind
 from forgia_hpc.schema.resources import parse_walltime
 from forgia_hpc.slurm.control import job_facts
 from forgia_hpc.slurm.receipt import leave_at_end
@@ -134,12 +138,45 @@ def attempt_number(run: RunDir) -> int:
 def _live(begun: Start, ear: Ear) -> tuple[ExitCode, str, Watch]:
     """Start the ranks, wait for them; return exit code, reason, and what the watch saw."""
     run, attempt = begun.run, begun.attempt
-    facts = {**start_of(run), **_launch_facts(run)}
+    facts = {**start_of(run), **launch_facts(run)}
     watch = Watch(run, attempt, _deadline(begun, facts), _stalls(run, attempt), ear)
-    ranks = start(run, facts, rank_environment(facts, attempt))
+    with Meter(run, attempt):
+        if read_json(run.job)["kind"] == Kind.simulate.value:
+            return _simulated(begun, facts, watch)
+        return _ranked(begun, facts, watch)
+
+
+def _simulated(begun: Start, facts: dict[str, Any], watch: Watch) -> tuple[ExitCode, str, Watch]:
+    """Run the campaign, then its conclusion; where that finds members unsound, both again."""
+    run, attempt = begun.run, begun.attempt
+    word = ExitCode.JOB_FAILED, "", watch
+    for turn in range(TURNS):
+        own = {"FORGIA_TURN": f"{attempt}.{turn}", "FORGIA_CAMPAIGN": str(run.path)}
+        environment = {**rank_environment(facts, attempt), **own}
+        with disk_named():
+            campaign = Campaign(run, facts, environment, (attempt, turn))
+        try:
+            code = watch.wait(campaign)
+        finally:
+            campaign.terminate()
+        if code:
+            return ExitCode(code), campaign.last_words() or "stopped when asked to", watch
+        word = _ranked(begun, facts, watch, own)
+        if word[0] is ExitCode.OK:
+            return *verdict(run), watch
+        if word[0] is ExitCode.STOPPED or not is_unsound(run, attempt, turn):
+            return word
+    return word
+
+
+def _ranked(
+    begun: Start, facts: dict[str, Any], watch: Watch, own: Mapping[str, str] | None = None
+) -> tuple[ExitCode, str, Watch]:
+    """Start all ranks and wait for them."""
+    run, attempt = begun.run, begun.attempt
+    ranks = start(run, facts, {**rank_environment(facts, attempt), **(own or {})})
     try:
-        with Meter(run, attempt):
-            code = watch.wait(ranks)
+        code = watch.wait(ranks)
     finally:
         ranks.terminate()
     if watch.stall:
@@ -176,7 +213,7 @@ def _end(begun: Start, code: int, why: str, watch: Watch | None) -> int:
     if code == ExitCode.STOPPED or (stall and stall.blames_node):
         # an allocation is its shell's: requeued, it would run that shell's command again
         own = "FORGIA_ALLOCATION" not in os.environ
-        allowed = resubmit_word(_cluster(begun.run)["scheduler"]) if own else "none"
+        allowed = resubmit_word(cluster_of(begun.run)["scheduler"]) if own else "none"
         cause, sequel = conclude(begun, allowed, watch.told if watch else None)
         code, way = sequel.code, sequel.way
         why = f"{why} {sentence(begun.run, cause, sequel)}"
@@ -189,55 +226,6 @@ def _end(begun: Start, code: int, why: str, watch: Watch | None) -> int:
         notify(begun.run, _ENDINGS.get(code, "failed"), why)
     act(begun, way, without=stall.nodes if stall else ())
     return int(code)
-
-
-def _cluster(run: RunDir) -> dict[str, Any]:
-    content: dict[str, Any] = yaml.safe_load(
-        (run.inputs / "cluster.yaml").read_text(encoding="utf-8")
-    )
-    return content
-
-
-def _launch_facts(run: RunDir) -> dict[str, Any]:
-    cluster = _cluster(run)
-    return {
-        "path": str(run.path),
-        "software": cluster["software"],
-        "variables": _variables(cluster),
-        "srun_args": cluster["scheduler"]["srun_args"],
-        "cluster": cluster,
-        "save_s": needs_s(run),
-    }
-
-
-def _variables(cluster: dict[str, Any]) -> dict[str, str]:
-    """Return the site's variables of the ranks, as the sealed profile has them."""
-    offline = {} if cluster["network"]["compute_online"] else cluster["env"]["offline"]
-    both = {**cluster["env"]["defaults"], **offline}
-    return {name: os.path.expandvars(value) for name, value in both.items()}
-
-
-def rank_environment(facts: dict[str, Any], attempt: int) -> dict[str, str]:
-    """Return the environment of the ranks: ours, and what the sealed profile adds."""
-    own = {
-        "FORGIA_ATTEMPT": str(attempt),
-        "FORGIA_LAUNCH": f"{attempt}-{secrets.token_hex(4)}",
-        "PYTHONSAFEPATH": "1",
-        "PYTHONPATH": str(Path(facts["path"]) / "code"),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "PYTHONUNBUFFERED": "1",
-        "HF_HUB_OFFLINE": "1",
-        # ninja lives beside the interpreter: without it DeepSpeed's first rank fails, and the
-        # lock that it leaves hangs the next start
-        "PATH": os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", "")]),
-    }
-    if facts["accelerator"] == "cpu":
-        own |= {"DS_ACCELERATOR": "cpu", "CUDA_VISIBLE_DEVICES": ""}
-    if facts["launch"] == "mpirun" and os.geteuid() == 0:
-        own |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
-    if "OMP_NUM_THREADS" not in facts["variables"]:
-        own["OMP_NUM_THREADS"] = str(facts["resources"]["cpus_per_rank"])
-    return {**os.environ, **facts["variables"], **own}
 
 
 if __name__ == "__main__":

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
+import contextlib
 import importlib
 import os
 import signal
@@ -22,6 +22,7 @@ from forgia_hpc.errors import (
     StoppedError,
     SupersededError,
 )
+from forgia_hpc.node.followed import follow
 from forgia_hpc.rundir import RunDir, read_json, write_json
 from forgia_hpc.runtime import audit
 from forgia_hpc.runtime.leave import leave
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 # KIND → its phases in order; each is imported only on the node.
 PHASES: dict[Kind, dict[str, str]] = {
     Kind.prepare: {"prepare": "forgia_hpc.prepare.run:prepare"},
+    Kind.simulate: {"simulate": "forgia_hpc.simulate.run:conclude"},
     Kind.train: {
         "train": "forgia_hpc.train.run:train",
         "evaluate": "forgia_hpc.evaluate.run:evaluate",
@@ -45,7 +47,7 @@ PHASES: dict[Kind, dict[str, str]] = {
     Kind.evaluate: {"evaluate": "forgia_hpc.evaluate.run:evaluate"},
     Kind.command: {"command": "forgia_hpc.command.run:command"},
 }
-_PR_SET_PDEATHSIG = 1
+GROUP = "forgia_hpc.simulate.group:solve_members"  # a campaign's ranks, before its conclusion
 
 
 def main() -> int:
@@ -56,7 +58,10 @@ def main() -> int:
     follow_parent()
     try:
         check_own_code(run)
-        _phases(run)
+        if "FORGIA_GROUP" in os.environ:
+            _group(run)
+        else:
+            _phases(run)
     except StoppedError as error:
         _tell(run, "rank_stopped", error, error.exit_code)
         return error.exit_code
@@ -65,7 +70,8 @@ def main() -> int:
         return error.exit_code
     except ForgiaError as error:
         sys.stderr.write(f"forgia: {error}\n")
-        _tell(run, "rank_failed", error, error.exit_code)
+        with contextlib.suppress(OSError):  # the disk may be what is full
+            _tell(run, "rank_failed", error, error.exit_code)
         return error.exit_code
     except Exception as error:  # noqa: BLE001 - the last line before exit: told, logged, and never a success
         traceback.print_exc()
@@ -86,13 +92,15 @@ def own_log(run: RunDir) -> None:
 
 
 def follow_parent() -> None:
-    """Ask the kernel for SIGTERM should the batch step die: a rank without it would compute for nobody."""
+    """Ask the kernel for SIGTERM should the batch step die: a rank without it would compute for nobody.
+
+    In a campaign the journal has everything, and a group may hang in a member: it gets SIGKILL.
+    """
     parent = os.environ.get("FORGIA_FOLLOW_PARENT")
     if parent is None:
         return
-    ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, signal.SIGTERM)
-    if os.getppid() != int(parent):  # it died before the kernel knew our wish
-        sys.exit(ExitCode.JOB_FAILED)
+    number = signal.SIGKILL if "FORGIA_CAMPAIGN" in os.environ else signal.SIGTERM
+    follow(int(parent), number)
 
 
 def check_own_code(run: RunDir) -> None:
@@ -111,7 +119,9 @@ def _phases(run: RunDir) -> None:
     phases = {name: _resolve(path) for name, path in PHASES[job.kind].items() if _wanted(job, name)}
     result: dict[str, Any] = {}
     started = time.time()
-    with StopFlag(run, attempt) as stop, open_world(run, mpi=_over_mpi(run, job)) as world:
+    light = job.kind is Kind.simulate  # its conclusion agrees on little, and needs no torch
+    wire = open_world(run, mpi=_over_mpi(run, job), light=light)
+    with StopFlag(run, attempt) as stop, wire as world:
         vouched = _check_installed(run, world)
         for name, phase in phases.items():
             result[name] = phase(job, run, world, stop)
@@ -130,6 +140,15 @@ def _phases(run: RunDir) -> None:
                     **result,
                 },
             )
+
+
+def _group(run: RunDir) -> None:
+    """Solve members as one group of a campaign; what it leaves is journaled, and no result."""
+    from forgia_hpc.runtime.stop import StopFlag
+
+    with StopFlag(run, int(os.environ.get("FORGIA_ATTEMPT", "0"))) as stop:
+        _resolve(GROUP)(load_job(run.config), run, stop)  # type: ignore[call-arg, arg-type]
+    provenance.check_imported_modules(run.code)
 
 
 def _over_mpi(run: RunDir, job: Job) -> bool:
@@ -163,9 +182,11 @@ def _place() -> Place:
 
 
 def _tell(run: RunDir, what: str, error: BaseException, code: int) -> None:
-    """Append the event that names this rank."""
+    """Append the event that names this rank; a group of a campaign is none: it may be started again."""
+    group = os.environ.get("FORGIA_GROUP")
     run.event(
-        what,
+        what if group is None else what.replace("rank_", "group_"),
+        **({} if group is None else {"group": group, "launch": os.environ.get("FORGIA_LAUNCH")}),
         rank=_place().rank,
         node=_place().node,
         attempt=int(os.environ.get("FORGIA_ATTEMPT", "0")),

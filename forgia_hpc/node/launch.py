@@ -106,17 +106,18 @@ class Step:
 
     def first_death(self) -> Death | None:
         """Return the rank that the launcher complains of first, each in its own words."""
-        text = "\n".join(self._lines())
+        text = "\n".join(self.lines())
         if self.launch is Launch.torchrun:
             return _by_torchrun(text)
         return _by_mpirun(text) if self.launch is Launch.mpirun else _by_srun(text)
 
     def last_words(self) -> str:
         """Return the last line of this attempt that holds words; mpirun frames its own with dashes."""
-        said = (line.strip() for line in reversed(self._lines()))
+        said = (line.strip() for line in reversed(self.lines()))
         return next((line for line in said if any(map(str.isalpha, line))), "")
 
-    def _lines(self) -> list[str]:
+    def lines(self) -> list[str]:
+        """Return what was said in this attempt."""
         with self.log.open("rb") as opened:
             opened.seek(self.begin)
             return opened.read().decode(errors="replace").splitlines()

@@ -9,7 +9,7 @@ import yaml
 
 from forgia_hpc.digest import digest_of
 from forgia_hpc.errors import InputError, Problem
-from forgia_hpc.rundir import RunDir, read_json
+from forgia_hpc.rundir import Event, RunDir, read_json
 from forgia_hpc.schema.job import Kind
 
 
@@ -31,10 +31,18 @@ def progress(start: Start) -> bool | None:
     if kind == Kind.command.value:
         mark = mark_of(start.run)
         return None if None in (start.mark, mark) else mark != start.mark
+    if kind == Kind.simulate.value:
+        return any(event.facts["done"] or event.facts["kept"] for event in _campaigns(start))
     if kind == Kind.prepare.value:
         words = [event.what for event in start.run.events()]
         return "prepared" in words[last_place(words, "batch_started") :]
     return newest_step(start.run) > start.step
+
+
+def _campaigns(start: Start) -> list[Event]:
+    """Return how the turns of this attempt's campaign ended, and what its conclusion had sealed."""
+    told = [*start.run.events("campaign_ended"), *start.run.events("conclusion_stopped")]
+    return [event for event in told if event.facts["attempt"] == start.attempt]
 
 
 def last_place(words: list[str], word: str) -> int:

@@ -12,7 +12,7 @@ from rich.table import Table
 from forgia_hpc.data.catalogue.difference import Change, raised
 from forgia_hpc.data.catalogue.listing import Listed
 from forgia_hpc.report.figures import count, size, words
-from forgia_hpc.report.terminal import ACCENT, grid, pairs, plain
+from forgia_hpc.report.terminal_parts import ACCENT, grid, pairs, plain
 
 _HEAD = ("Dataset", "Layout", "From", "Splits", "State", "Ends", "Steps", "Size")
 _SOON_DAYS = 30
@@ -40,8 +40,9 @@ def listing_table(found: Sequence[Listed], now: datetime.datetime) -> Table:
 
 
 def words_of_fault(one: Listed) -> str:
-    """Return what is wrong with a dataset, or nothing."""
-    return f"{one.identifier}: {one.fault}" if one.fault else ""
+    """Return what is wrong with a dataset and its signatures, or nothing."""
+    faults = [one.fault, *(each.fault for each in one.signatures)]
+    return "\n".join(f"{one.identifier}: {fault}" for fault in faults if fault)
 
 
 def ending(days: int | None) -> str:
@@ -76,12 +77,28 @@ def _state(one: Listed) -> str:
         f"version {one.frozen}" if one.frozen else "",
         "encrypted" if one.encrypted else "",
         "cold" if "cold" in one.profiles else "",
-        f"signed: {', '.join(one.signed)}" if one.signed else "",
-        f"{one.tombstones} withdrawn" if one.tombstones else "",
+        _signed(one),
+        _withdrawn(one),
         # a consortium seals the versions of its members: another one is another dataset
         "broken" if one.fault else "",
     ]
     return ", ".join(filter(None, found)) or "–"
+
+
+def _withdrawn(one: Listed) -> str:
+    wrong = any(each.state == "wrong" for each in one.signatures if each.about != "dataset")
+    word = " (signature wrong)" if wrong else ""
+    return f"{one.tombstones} withdrawn{word}" if one.tombstones else ""
+
+
+def _signed(one: Listed) -> str:
+    """Return for whom a dataset is signed; `trusted` and `wrong` are said, `right` is what one expects."""
+    states: dict[str, str] = {}
+    for each in one.signatures:
+        if each.about == "dataset" and states.get(each.who) in (None, "right"):
+            states[each.who] = each.state
+    told = [who if state == "right" else f"{who} ({state})" for who, state in states.items()]
+    return f"signed: {', '.join(told)}" if told else ""
 
 
 def show_changes(changes: Sequence[Change], console: Console) -> None:

@@ -23,7 +23,7 @@ from forgia_hpc.report.page import document
 from forgia_hpc.report.progress import Points, progress
 from forgia_hpc.report.standing import standing
 from forgia_hpc.report.svg import Frame, padded, panel
-from forgia_hpc.report.terminal import grid, plain
+from forgia_hpc.report.terminal_parts import grid, plain
 from forgia_hpc.rundir import RunDir, write_text
 
 ROOMY = 9  # columns of a terminal line

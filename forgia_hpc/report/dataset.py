@@ -6,6 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+from forgia_hpc.report.dataset_bars import error_bars
 from forgia_hpc.report.dataset_cells import (
     CHANNEL_HEAD,
     OVERVIEW_HEAD,
@@ -49,6 +50,7 @@ def dataset_facts(directory: Path) -> dict[str, Any]:
                 "last_ns": one.last_ns,
                 "splits": [{**asdict(split), "split": split.split.value} for split in one.splits],
                 "channels": [asdict(entry) for entry in one.channels],
+                "errors": {name: dict(bar) for name, bar in error_bars(one).items()},
             }
             for one in facts.contributions
         ],

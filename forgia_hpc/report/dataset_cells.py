@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from forgia_hpc.data.fields.layout import FORMAT as FIELDS
+from forgia_hpc.report.dataset_bars import error_rows
 from forgia_hpc.report.dataset_terms import standing, terms
 from forgia_hpc.report.dataset_words import ChannelFacts, ContributionFacts, DatasetFacts
 from forgia_hpc.report.figures import (
@@ -57,6 +58,7 @@ def about(one: ContributionFacts) -> list[tuple[str, str]]:
         ("Covers", " to ".join(when) or "no calendar: a clock by index"),
         (counted(one), "" if one.closed else count(one.machines)),
         ("Labels and events", marks),
+        *error_rows(one),
     ]
     return [(name, value) for name, value in rows if value]
 

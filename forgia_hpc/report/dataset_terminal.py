@@ -23,7 +23,7 @@ from forgia_hpc.report.dataset_cells import (
 from forgia_hpc.report.dataset_facts import read_dataset
 from forgia_hpc.report.dataset_terms import standing, terms
 from forgia_hpc.report.dataset_words import ContributionFacts, DatasetFacts
-from forgia_hpc.report.terminal import ACCENT, grid, pairs, plain
+from forgia_hpc.report.terminal_parts import ACCENT, grid, pairs, plain
 
 MOST_CHANNELS = 24  # of a contribution; the page shows all
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 from forgia_hpc.report.figures import number
+from forgia_hpc.report.sides import Sides, sides_of
 
 FORMAT = "forgia.evaluation/1"
 Series = list[float | None]  # None: nothing was measured
@@ -39,6 +40,7 @@ class Skill:
     skill: float
     low: float | None
     high: float | None
+    series: float | None = None  # trajectories, where windows of one are no draws of their own
 
 
 @dataclass(frozen=True)
@@ -77,6 +79,20 @@ class Anomaly:
 
 
 @dataclass(frozen=True)
+class Rollout:
+    """Errors of one method that goes on from its own answers; by steps ahead."""
+
+    contribution: str
+    split: str
+    method: str
+    windows: float | None
+    trajectories: float | None
+    vrmse: dict[int, float]
+    drift: dict[int, float]
+    bands: dict[int, Series]  # error over truth at long, middle and short waves
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """How a model was judged."""
 
@@ -88,6 +104,10 @@ class Evaluation:
     skill: list[Skill] = field(default_factory=list)
     examples: list[Forecast] = field(default_factory=list)
     anomaly: list[Anomaly] = field(default_factory=list)
+    rollouts: list[Rollout] = field(default_factory=list)  # in place of scores, of fields
+    worst: list[dict[str, Any]] = field(default_factory=list)
+    sides: list[Sides] = field(default_factory=list)  # examples of these rollouts
+    cost: dict[str, Any] = field(default_factory=dict)
     notes: list[str] = field(default_factory=list)
 
     def headline(self) -> Skill | None:
@@ -106,17 +126,22 @@ def read_evaluation(content: dict[str, Any], notes: list[str]) -> Evaluation:
     if content.get("format") != FORMAT:
         notes.append(f"output/evaluation.json is no {FORMAT} (it says {content.get('format')!r})")
         return Evaluation()
-    model = content.get("model")
+    model, cost = content.get("model"), content.get("cost")
     said = content.get("notes")
+    rolled = "cost" in content  # only a surrogate of simulations has one
     return Evaluation(
         dataset=str(content.get("dataset") or ""),
         model=model if isinstance(model, dict) else {},
         context=number(content.get("context")),
         horizon=number(content.get("horizon")),
-        scores=_entries(content, "scores", _score, notes),
+        scores=[] if rolled else _entries(content, "scores", _score, notes),
         skill=_entries(content, "skill", _skill, notes),
         examples=_entries(content, "examples", _forecast, notes),
         anomaly=_entries(content, "anomaly", _anomaly, notes),
+        rollouts=_entries(content, "scores", _rollout, notes) if rolled else [],
+        worst=_entries(content, "worst", dict, notes),
+        sides=_entries(content, "frames", sides_of, notes) if rolled else [],
+        cost=cost if isinstance(cost, dict) else {},
         notes=[str(note) for note in said] if isinstance(said, list) else [],
     )
 
@@ -154,6 +179,24 @@ def _score(row: dict[str, Any]) -> Score:
     )
 
 
+def _rollout(row: dict[str, Any]) -> Rollout:
+    return Rollout(
+        str(row["contribution"]),
+        str(row["split"]),
+        str(row["method"]),
+        number(row.get("windows")),
+        number(row.get("series")),
+        _by_steps(row["vrmse"]),
+        _by_steps(row["drift"]),
+        {int(at): _series(values) for at, values in row["bands"].items()},
+    )
+
+
+def _by_steps(row: dict[str, Any]) -> dict[int, float]:
+    found = {int(at): number(value) for at, value in row.items()}
+    return {at: value for at, value in found.items() if value is not None}
+
+
 def _skill(row: dict[str, Any]) -> Skill:
     skill = number(row["skill"])
     if skill is None:
@@ -167,6 +210,7 @@ def _skill(row: dict[str, Any]) -> Skill:
         skill,
         number(row.get("low")),
         number(row.get("high")),
+        number(row.get("series")),
     )
 
 

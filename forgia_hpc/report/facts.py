@@ -10,10 +10,13 @@ from typing import Any
 import yaml
 
 from forgia_hpc.metrics import read_metrics
+from forgia_hpc.report.campaign import Campaign, read_campaign
 from forgia_hpc.report.evaluation import Evaluation, read_evaluation
 from forgia_hpc.report.figures import number
+from forgia_hpc.report.film_strips import Film
 from forgia_hpc.report.markup import clean
 from forgia_hpc.rundir import Event, RunDir
+from forgia_hpc.simulate.journal import campaign_of
 
 TAIL_BYTES = 16_384
 TAIL_LINES = 16
@@ -41,6 +44,8 @@ class RunFacts:
     result: Document = field(default_factory=dict)
     receipt: Document = field(default_factory=dict)
     evaluation: Evaluation | None = None
+    campaign: Campaign | None = None
+    films: list[Film] = field(default_factory=list)  # of a campaign; read for a page alone
     events: list[Event] = field(default_factory=list)
     rows: list[Document] = field(default_factory=list)
     checkpoints: list[int] = field(default_factory=list)
@@ -69,10 +74,11 @@ def deep(content: Any, key: str, depth: int = 3) -> Any:
     return next((value for value in found if value is not None), None)
 
 
-def read_run(run: RunDir) -> RunFacts:
-    """Return everything the run directory says."""
+def read_run(run: RunDir, *, films: bool = False) -> RunFacts:
+    """Return everything the run directory says; `films`: with pictures of what a campaign has made."""
     notes: list[str] = []
     judged = _document(run.output / "evaluation.json", run, notes)
+    campaign = read_campaign(run, notes)
     return RunFacts(
         name=run.path.resolve().name,
         config=_document(run.config, run, notes),
@@ -83,12 +89,20 @@ def read_run(run: RunDir) -> RunFacts:
         result=_document(run.result, run, notes),
         receipt=_document(run.path / "receipt.json", run, notes),
         evaluation=read_evaluation(judged, notes) if judged else None,
+        campaign=campaign,
+        films=_films(run, campaign, notes) if campaign and films else [],
         events=_events(run, notes),
         rows=_rows(run, notes),
         checkpoints=_checkpoints(run),
         logs=_logs(run.logs),
         notes=notes,
     )
+
+
+def _films(run: RunDir, campaign: Campaign, notes: list[str]) -> list[Film]:
+    from forgia_hpc.report.films import read_films  # noqa: PLC0415 - HDF5, which few pages need
+
+    return read_films(campaign, campaign_of(run), notes)
 
 
 def _document(path: Path, run: RunDir, notes: list[str]) -> Document:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from forgia_hpc import __version__
+from forgia_hpc.report.campaign_sections import campaign_sections
 from forgia_hpc.report.facts import RunFacts, read_run
 from forgia_hpc.report.figures import moment
 from forgia_hpc.report.markup import Safe, join, tag
@@ -21,19 +22,28 @@ from forgia_hpc.report.sections import (
     skill_section,
     trouble_section,
 )
+from forgia_hpc.report.side_panels import sides_section
 from forgia_hpc.report.standing import Standing, standing
 from forgia_hpc.report.theme import STYLE
 from forgia_hpc.report.verdict import kind, verdict
 from forgia_hpc.rundir import RunDir, write_text
 
 # The page needs nothing but its own style: no script, no network, whatever a log line tries.
-POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
+# Pictures are in the page itself.
+POLICY = "default-src 'none'; img-src data:; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
 NAMES = {
     "trouble": "Trouble",
+    "campaign": "Campaign",
+    "design": "Design",
+    "fields": "Fields",
+    "checks": "Residuals",
+    "left-out": "Left out",
+    "course": "Course",
     "figures": "Figures",
     "learning": "Learning",
     "skill": "Skill",
     "scores": "Scores",
+    "sides": "Beside the solver",
     "forecasts": "Forecasts",
     "anomaly": "Anomalies",
     "cost": "Cost",
@@ -48,7 +58,7 @@ def write_report(run: RunDir, to: Path | None = None, *, state: str = "") -> Pat
     `state` is the word of jobs/track, used only where the run's own files leave it open.
     """
     path = to or run.path / "report.html"
-    write_text(path, render(read_run(run), state))
+    write_text(path, render(read_run(run, films=True), state))
     return path
 
 
@@ -57,10 +67,12 @@ def render(facts: RunFacts, told: str = "") -> str:
     figures, state = progress(facts), standing(facts, told)
     found: dict[str, Safe | None] = {
         "trouble": trouble_section(facts, state),
-        "figures": figures_section(facts, figures),
+        **campaign_sections(facts),
+        "figures": None if facts.campaign else figures_section(facts, figures),
         "skill": skill_section(facts),
         "learning": learning_section(figures),
         "scores": scores_section(facts),
+        "sides": sides_section(facts),
         "forecasts": forecasts_section(facts),
         "anomaly": anomaly_section(facts),
         "cost": cost_section(facts),

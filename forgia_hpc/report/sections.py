@@ -17,7 +17,8 @@ from forgia_hpc.report.forecasts import (
 from forgia_hpc.report.markup import Safe, join, tag
 from forgia_hpc.report.origin import command, flat, origin
 from forgia_hpc.report.progress import Progress
-from forgia_hpc.report.skill import METRICS, first_metric, score_table, skill_panels, skill_table
+from forgia_hpc.report.rollouts import rollouts_block
+from forgia_hpc.report.skill import score_table, skill_hint, skill_panels, skill_table
 from forgia_hpc.report.standing import Standing, error_of, trace_of
 from forgia_hpc.report.verdict import parameters
 from forgia_hpc.rundir import Event
@@ -90,24 +91,25 @@ def skill_section(facts: RunFacts) -> Safe | None:
     judged = facts.evaluation
     if judged is None or not judged.skill:
         return None
-    metric = first_metric(judged)
-    against = " and ".join(dict.fromkeys(words(one.against) for one in judged.skill))
-    hint = (
-        f"By how much the {METRICS.get(metric, metric)} ({metric.upper()}) is lower than that of the {against}. "
-        "Zero is as good as the baseline; bars are 95 % intervals."
-    )
     others = dict.fromkeys(words(one.method) for one in judged.skill if one.method != "model")
     key = [tag("li", tag("span", class_="ring full"), "model")]
     key += [tag("li", tag("span", class_="ring"), name) for name in others]
     every = tag("details", tag("summary", "Every skill as a table"), skill_table(judged))
     return section(
-        "skill", "Skill", hint, tag("ul", *key, class_="key"), panels(skill_panels(judged)), every
+        "skill",
+        "Skill",
+        skill_hint(judged),
+        tag("ul", *key, class_="key"),
+        panels(skill_panels(judged)),
+        every,
     )
 
 
 def scores_section(facts: RunFacts) -> Safe | None:
     """Return the table of scores and the notes of the evaluation."""
     judged = facts.evaluation
+    if judged is not None and judged.rollouts:
+        return section("scores", "Scores", *rollouts_block(judged))
     if judged is None or not (judged.scores or judged.notes):
         return None
     hint = (
@@ -125,7 +127,7 @@ def forecasts_section(facts: RunFacts) -> Safe | None:
     drawn = [one for one in map(forecast_panel, examples[:MOST_FORECASTS]) if one is not None]
     if not drawn:
         return None
-    more = _more(len(examples) - MOST_FORECASTS, "forecasts")
+    more = more_of(len(examples) - MOST_FORECASTS, "forecasts")
     hint = "Examples of the judged windows, in physical units; the dashed line is the start of the forecast."
     return section("forecasts", "Forecasts", hint, forecast_key(examples), panels(drawn), more)
 
@@ -145,16 +147,14 @@ def anomaly_section(facts: RunFacts) -> Safe | None:
         "How little each step agrees with the forecast; peaks are kept where the line is thinned. "
         "AUC 0.5 is chance, 1 is perfect."
     )
-    more = _more(len(scored) - MOST_ANOMALIES, "machines")
+    more = more_of(len(scored) - MOST_ANOMALIES, "machines")
     return section("anomaly", "Anomaly scores", hint, key, panels(drawn), more)
 
 
-def _more(left: int, what: str) -> Safe | None:
-    return (
-        tag("p", f"{left} more {what} in output/evaluation.json.", class_="hint")
-        if left > 0
-        else None
-    )
+def more_of(left: int, what: str) -> Safe | None:
+    """Return where the rest is, if there is any."""
+    words = f"{left} more {what} in output/evaluation.json."
+    return tag("p", words, class_="hint") if left > 0 else None
 
 
 def trouble_section(facts: RunFacts, state: Standing) -> Safe | None:

@@ -8,8 +8,28 @@ from forgia_hpc.report.markup import Safe, join, table, tag
 from forgia_hpc.report.svg import Frame, nice_ticks, panel
 
 METRICS = {"sql": "scaled quantile loss", "mase": "mean absolute scaled error"}
+VRMSE = "vrmse_"  # before the steps ahead
 ROW_PX = 38.0
 WORST = -1.0  # a dot further left is drawn at the edge: the number beside it still says all
+
+
+def metric_words(metric: str) -> str:
+    """Return a metric in words."""
+    if metric.startswith(VRMSE):
+        return f"error after {_steps(metric)}"
+    return METRICS.get(metric, metric)
+
+
+def metric_name(metric: str) -> str:
+    """Return a metric's short name."""
+    if metric.startswith(VRMSE):
+        return f"VRMSE, {_steps(metric)}"
+    return metric.upper()
+
+
+def _steps(metric: str) -> str:
+    ahead = metric.removeprefix(VRMSE)
+    return f"{ahead} step{'s' * (ahead != '1')}"
 
 
 def interval(one: Skill) -> str:
@@ -17,6 +37,19 @@ def interval(one: Skill) -> str:
     if one.low is None or one.high is None:
         return ""
     return f"{percent(one.low)} to {percent(one.high)}"
+
+
+def between(one: Skill) -> str:
+    """Return the interval as a sentence has it, or why there is none; empty where nobody knows."""
+    return f"95 % interval {interval(one)}" if interval(one) else why_none(one)
+
+
+def why_none(one: Skill) -> str:
+    """Return why there is no interval: too few trajectories; empty where nobody knows."""
+    if one.series is None:
+        return ""
+    said = "one trajectory" if one.series == 1 else f"{one.series:g} trajectories"
+    return f"{said}: no interval"
 
 
 def skill_panels(judged: Evaluation) -> list[Safe]:
@@ -104,8 +137,8 @@ def _dot(frame: Frame, level: float, one: Skill, *, lone: bool) -> None:
         frame.rule(ends[0], level, ends[1], level, f"whisker {class_}")
     at = frame.x(min(max(one.skill, low), high))
     tip = f"{words(one.method)}: {percent(one.skill, sign=True)}"
-    if interval(one):
-        tip += f", 95 % interval {interval(one)}"
+    if between(one):
+        tip += f", {between(one)}"
     frame.pieces.append(
         tag(
             "circle",
@@ -133,6 +166,16 @@ def _value(frame: Frame, level: float, one: Skill) -> None:
         frame.text(left, level, words_, "value", "end")
 
 
+def skill_hint(judged: Evaluation) -> str:
+    """Return what the panels show, in words."""
+    metric = first_metric(judged)
+    against = " and ".join(dict.fromkeys(words(one.against) for one in judged.skill))
+    return (
+        f"By how much the {metric_words(metric)} ({metric_name(metric)}) is lower than that of the {against}. "
+        "Zero is as good as the baseline; bars are 95 % intervals."
+    )
+
+
 def skill_table(judged: Evaluation) -> Safe:
     """Return every skill with its interval, as a table."""
     rows: list[list[object]] = [
@@ -141,9 +184,9 @@ def skill_table(judged: Evaluation) -> Safe:
             words(one.split),
             words(one.method),
             words(one.against),
-            one.metric.upper(),
+            metric_name(one.metric),
             percent(one.skill, sign=True),
-            interval(one) or "–",
+            interval(one) or why_none(one) or "–",
         ]
         for one in judged.skill
     ]

@@ -11,6 +11,7 @@ from forgia_hpc.report.figures import GAP, signed, significant
 from forgia_hpc.report.markup import Safe, tag
 
 Pairs = Sequence[tuple[float, float | None]]
+WIDEST = 8  # characters that six names of ticks may have
 CLOCK = ((86400.0, "d"), (3600.0, "h"), (60.0, "min"), (1.0, "s"), (1e-3, "ms"), (1e-6, "µs"))
 
 
@@ -126,12 +127,13 @@ class Frame:
     top: float = 16
     bottom: float = 40
     log: bool = False
+    log_x: bool = False
     pieces: list[Safe] = field(default_factory=list)
 
     @property
     def x(self) -> Scale:
         """The scale of the horizontal axis."""
-        return Scale(*self.x_range, self.left, self.width - self.right)
+        return Scale(*self.x_range, self.left, self.width - self.right, self.log_x)
 
     @property
     def y(self) -> Scale:
@@ -181,8 +183,8 @@ class Frame:
         low, high = self.x_range
         base = self.height - self.bottom
         self.rule(self.left, base, self.width - self.right, base, "base")
-        ticks = nice_ticks(low / unit, high / unit, 6)
-        for value, name in zip(ticks, tick_labels(ticks), strict=True):
+        ticks, names = _ticks(low / unit, high / unit, log=self.log_x)
+        for value, name in zip(ticks, names, strict=True):
             self.text(self.x(value * unit), base + 17, name, anchor="middle")
         middle = (self.left + self.width - self.right) / 2
         self.text(middle, base + 34, title, anchor="middle")
@@ -196,6 +198,19 @@ class Frame:
             role="img",
             aria_label=says,
         )
+
+
+def _ticks(low: float, high: float, *, log: bool) -> tuple[list[float], list[str]]:
+    if not log:  # long names only where they are few
+        found = [
+            (ticks, tick_labels(ticks))
+            for most in (6, 3)
+            for ticks in [nice_ticks(low, high, most)]
+        ]
+        return next((one for one in found if max(map(len, one[1])) <= WIDEST), found[-1])
+    ticks = log_ticks(low, high)
+    ticks = ticks[:: -(-len(ticks) // 7)]
+    return ticks, [significant(value, 1) for value in ticks]
 
 
 def panel(drawing: Safe, title: object, *remarks: object) -> Safe:

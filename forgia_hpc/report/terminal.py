@@ -11,11 +11,11 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
+from forgia_hpc.report.campaign_terminal import campaign_blocks
 from forgia_hpc.report.curves import spark
 from forgia_hpc.report.evaluation import Evaluation
 from forgia_hpc.report.facts import RunFacts, read_run
 from forgia_hpc.report.figures import duration, moment, percent, si, significant, words
-from forgia_hpc.report.markup import clean
 from forgia_hpc.report.origin import command, origin
 from forgia_hpc.report.progress import Progress, progress
 from forgia_hpc.report.sections import event_facts, key_figures
@@ -24,14 +24,16 @@ from forgia_hpc.report.skill import (
     first_metric,
     interval,
     levels,
+    metric_name,
     score_cells,
     score_head,
+    why_none,
 )
 from forgia_hpc.report.standing import Standing, error_of, standing
+from forgia_hpc.report.terminal_parts import ACCENT, grid, pairs, plain, titled
 from forgia_hpc.report.verdict import kind, verdict
 from forgia_hpc.rundir import RunDir
 
-ACCENT = "dark_orange3"
 LAST_EVENTS = 8
 LAST_LINES = 6
 BAR_CELLS = 20
@@ -49,11 +51,6 @@ def show_run(run: RunDir, console: Console, *, state: str = "", brief: bool = Fa
     for block in _blocks(facts, figures, state_) if whole else _reached(facts, figures):
         console.print(Padding(block, (0, 2)))
         console.print()
-
-
-def plain(text: object, style: str = "") -> Text:
-    """Return the text as it is: what looks like markup or steers a terminal does neither."""
-    return Text(clean(text), style)
 
 
 def _headline(facts: RunFacts, figures: Progress, state: Standing) -> Panel:
@@ -75,58 +72,41 @@ def _blocks(facts: RunFacts, figures: Progress, state: Standing) -> Iterable[Gro
     judged = facts.evaluation
     if state.word != "finished" or facts.notes:
         yield from _trouble(facts, state)
-    if known := key_figures(facts, figures):
-        yield _titled(
+    if facts.campaign:
+        yield from campaign_blocks(facts, facts.campaign)
+    elif known := key_figures(facts, figures):
+        yield titled(
             "Figures",
             pairs([(name, f"{value}  {remark}".rstrip()) for name, value, remark in known]),
         )
     if figures.step_parts:
-        yield _titled("Where the time of a step goes", _time(figures))
+        yield titled("Where the time of a step goes", _time(figures))
     if lines := _curves(figures):
-        yield _titled("How it learned", pairs(lines))
+        yield titled("How it learned", pairs(lines))
     if judged and judged.skill:
-        yield _titled(f"Skill ({first_metric(judged).upper()})", _skill(judged))
+        yield titled(f"Skill ({metric_name(first_metric(judged))})", _skill(judged))
     if judged and judged.scores:
-        yield _titled("Scores", _scores(judged))
+        yield titled("Scores", _scores(judged))
     if judged and judged.anomaly:
-        yield _titled("Anomaly scores", _anomaly(judged))
-    yield _titled("Origin", pairs([("Command", command(facts) or "not recorded"), *origin(facts)]))
+        yield titled("Anomaly scores", _anomaly(judged))
+    yield titled("Origin", pairs([("Command", command(facts) or "not recorded"), *origin(facts)]))
     if facts.events:
-        yield _titled("Last events", _events(facts))
+        yield titled("Last events", _events(facts))
 
 
 def _reached(facts: RunFacts, figures: Progress) -> Iterable[Group]:
     """What a finished run reached: loss and skill, or the figures of a run that has neither."""
     judged = facts.evaluation
     lines = _curves(figures)
+    if facts.campaign:
+        yield from campaign_blocks(facts, facts.campaign)
+        return
     if lines:
-        yield _titled("How it learned", pairs(lines))
+        yield titled("How it learned", pairs(lines))
     if judged and judged.skill:
-        yield _titled(f"Skill ({first_metric(judged).upper()})", _skill(judged))
+        yield titled(f"Skill ({metric_name(first_metric(judged))})", _skill(judged))
     if not lines and (known := key_figures(facts, figures)):
-        yield _titled("Figures", pairs([(name, value) for name, value, _ in known]))
-
-
-def _titled(title: str, *content: Table | Text) -> Group:
-    return Group(Text(title, f"bold {ACCENT}"), *content)
-
-
-def grid(*heads: str, numbers_from: int = 1) -> Table:
-    """Return an empty table; the columns from `numbers_from` on hold numbers."""
-    table = Table(box=box.SIMPLE_HEAD, header_style="dim", pad_edge=False, show_edge=False)
-    for column, head in enumerate(heads):
-        table.add_column(head, justify="right" if column >= numbers_from else "left", no_wrap=True)
-    return table
-
-
-def pairs(rows: Iterable[tuple[str, str]]) -> Table:
-    """Return names and values side by side."""
-    table = Table.grid(padding=(0, 2))
-    table.add_column(style="dim", no_wrap=True)
-    table.add_column(overflow="fold")
-    for name, value in rows:
-        table.add_row(plain(name), plain(value))
-    return table
+        yield titled("Figures", pairs([(name, value) for name, value, _ in known]))
 
 
 def _trouble(facts: RunFacts, state: Standing) -> Iterable[Group]:
@@ -140,7 +120,7 @@ def _trouble(facts: RunFacts, state: Standing) -> Iterable[Group]:
                 plain(f"newest checkpoint here: step {facts.checkpoints[-1]} (not verified)", "dim")
             )
     if lines:
-        yield _titled("What went wrong" if state.word == "failed" else "Last signs", *lines)
+        yield titled("What went wrong" if state.word == "failed" else "Last signs", *lines)
 
 
 def _time(figures: Progress) -> Table:
@@ -203,7 +183,7 @@ def _skill(judged: Evaluation) -> Table:
             plain(words(contribution)),
             plain(words(split)),
             Text(percent(model.skill, sign=True) if model else "–", f"bold {ACCENT}"),
-            Text((interval(model) if model else None) or "–", "dim"),
+            Text((interval(model) or why_none(model) if model else None) or "–", "dim"),
             *(Text(percent(here[o].skill, sign=True) if o in here else "–", "dim") for o in others),
             Text(("█" if model and model.skill >= 0 else "░") * cells, ACCENT),
         )

@@ -126,6 +126,33 @@ border-bottom:1px solid var(--line)}
 details{margin:1rem 0}summary{cursor:pointer;color:var(--accent);padding:.3rem 0}
 footer{color:var(--soft);font-size:.88rem;padding-top:2rem;padding-bottom:4rem}
 .spark{width:10rem;display:inline-block;vertical-align:middle}.spark-line{stroke:var(--accent);stroke-width:1.1}
+.marks{fill:none;stroke-width:1.4}.marks.admitted{stroke:var(--grey);stroke-width:4.2;
+stroke-linecap:round;opacity:.75}
+.marks.open{stroke:var(--line);stroke-width:4.2;stroke-linecap:round}
+.marks.rejected{stroke:var(--accent);stroke-width:1.8}.marks.poison{fill:var(--ink)}
+rect.frame{fill:none;stroke:var(--line)}.mark-key{width:14px;height:14px;flex:none}
+.bars{fill:var(--accent-faint);stroke:var(--card);stroke-width:.6}
+.why{display:inline-block;min-width:14rem;max-width:30rem;white-space:normal}
+.films{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(100%,13.5rem),1fr));
+gap:1.6rem 1.4rem;margin:1rem 0 2.4rem}
+.film{break-inside:avoid}.refused .frame{outline:2px solid var(--accent)}
+.frame{--at:0;aspect-ratio:var(--shape);background:var(--film) calc(100%*var(--at)) 0/
+calc(100%*var(--frames)) 100% no-repeat;image-rendering:pixelated;border-radius:2px}
+.film>.frame{max-width:calc(16rem*var(--shape));margin:.4rem 0}
+.play{animation:film 5s steps(var(--frames),jump-none) infinite alternate}
+@keyframes film{from{background-position-x:0}to{background-position-x:100%}}
+@media (prefers-reduced-motion:reduce){.play{animation:none;background-position-x:calc(100%*var(--rest))}}
+@media print{.play{animation:none;background-position-x:calc(100%*var(--rest))}}
+.strip{list-style:none;display:flex;gap:.35rem;padding:0;margin:.5rem 0;font-size:.78rem;
+color:var(--soft);text-align:center}.strip li{flex:1 1 0;min-width:0}
+.ramp-row{display:flex;align-items:center;gap:.6em;font-size:.82rem;color:var(--soft)}
+.ramp{flex:1;height:.6rem;border-radius:2px;max-width:16rem}
+.sides{display:grid;grid-template-columns:auto repeat(var(--frames),minmax(0,1fr));gap:.3rem .4rem;
+align-items:center;font-size:.82rem;color:var(--soft);margin:.5rem 0}
+.one-row{display:contents}.pair{display:grid;grid-template-columns:
+repeat(auto-fit,minmax(min(100%,22rem),1fr));gap:1.2rem 2.6rem;margin:1.6rem 0 2.4rem}
+.panels:has(>figure:only-child){max-width:34rem}
+.sides span{text-align:center}.sides .row{text-align:right;padding-right:.4em}
 .unseen{position:absolute;width:1px;height:1px;overflow:hidden;clip-path:inset(50%);
 white-space:nowrap}
 @media (max-width:34rem){.facts tr{display:block;padding:.4rem 0;

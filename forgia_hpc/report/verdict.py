@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+from forgia_hpc.report.campaign import Campaign, MemberFacts
 from forgia_hpc.report.facts import RunFacts, deep
 from forgia_hpc.report.figures import count, number, percent, words
 from forgia_hpc.report.progress import Progress
-from forgia_hpc.report.skill import METRICS, interval
+from forgia_hpc.report.skill import between, metric_words
 from forgia_hpc.report.standing import Standing, error_of
 
 
@@ -51,6 +54,8 @@ def verdict(facts: RunFacts, figures: Progress, state: Standing) -> str:
         return _training(facts, figures, state)
     if kind(facts) == "evaluate" and facts.evaluation:
         return f"{model_name(facts)} was judged on {dataset_name(facts)}: {skill_words(facts)}."
+    if facts.campaign is not None:
+        return _campaign(facts, facts.campaign, state)
     job = "This job" if kind(facts) == "unknown" else f"The {kind(facts)} job"
     return f"{job} {_ending(facts, state)}."
 
@@ -67,6 +72,27 @@ def _training(facts: RunFacts, figures: Progress, state: Standing) -> str:
         )
         return f"{model} on {dataset}: {judging or _place(figures)}, {tail}."
     return f"The training of {model} on {dataset} {_ending(facts, state, _place(figures))}."
+
+
+def _campaign(facts: RunFacts, campaign: Campaign, state: Standing) -> str:
+    """Return what a campaign has made; or how far it came, and what ended it."""
+    solver = str(facts.asked("solver.name") or "a solver")
+    planned, admitted = len(campaign.planned()), len(campaign.ended("admitted"))
+    left = [
+        f"{count(len(found))} {'were ' * (word == 'rejected')}{said}{_first(found, word)}"
+        for word, said in (("rejected", "rejected"), ("poison", "given up as poison"))
+        if (found := campaign.ended(word))
+    ]
+    if state.word == "finished":
+        tail = f"; {' and '.join(left)}" if left else ""
+        return f"{count(admitted)} of {count(planned)} simulations by {solver} are in {campaign.named()}{tail}."
+    told = ", ".join([f"{count(admitted)} of {count(planned)} members admitted", *left])
+    return f"The campaign of {solver} {_ending(facts, state)}: {told}."
+
+
+def _first(found: Sequence[MemberFacts], word: str) -> str:
+    """Return why the first member was given up; rejected ones have a table of checks."""
+    return f" (the first: {found[0].why[:160]})" if word == "poison" and found[0].why else ""
 
 
 def _place(figures: Progress) -> str:
@@ -104,9 +130,9 @@ def skill_words(facts: RunFacts) -> str:
     if best is None:
         return "it was not judged against a baseline over all its data"
     baseline = words(best.against)
-    metric = METRICS.get(best.metric, best.metric)
-    between = f" (95 % interval {interval(best)})" if interval(best) else ""
-    skill = f"skill {percent(best.skill, sign=True)}{between}"
+    metric = metric_words(best.metric)
+    spread = f" ({between(best)})" if between(best) else ""
+    skill = f"skill {percent(best.skill, sign=True)}{spread}"
     if best.low is not None and best.high is not None and best.low <= 0 <= best.high:
         return f"its {metric} cannot be told apart from the {baseline}, {skill}"
     word = "lower" if best.skill >= 0 else "higher"

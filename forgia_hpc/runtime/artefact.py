@@ -17,7 +17,7 @@ from torch import nn
 
 from forgia_hpc.digest import sha256_file
 from forgia_hpc.errors import SealBrokenError
-from forgia_hpc.models.table import resolve
+from forgia_hpc.models.table import build
 from forgia_hpc.rundir import read_json, sync_directory, write_json, write_text
 
 FORMAT = "forgia.model/1"
@@ -117,7 +117,13 @@ def load(directory: Path, device: str | torch.device = "cpu") -> nn.Module:
     path = directory / WEIGHTS
     if not path.is_file() or sha256_file(path) != facts.sha256:
         raise SealBrokenError(f"{path} is missing or differs from what was saved (SHA-256)")
-    module = resolve(facts.family)(facts.options, context=facts.context, horizon=facts.horizon)
+    module = build(
+        facts.family,
+        facts.options,
+        context=facts.context,
+        horizon=facts.horizon,
+        extra=facts.extra,
+    )
     try:
         module.load_state_dict(load_file(path))
     except (RuntimeError, SafetensorError) as error:

@@ -52,6 +52,7 @@ def deepspeed_config(job: TrainJob, world_size: int, parameters: int) -> dict[st
     """Return DeepSpeed's configuration for a job."""
     micro = micro_batch(job, world_size)
     bucket = min(_BUCKET, max(parameters, 100_000))
+    bucket += bucket % 2  # ZeRO-1 and 2 refuse an odd one: their alignment is 2 (DeepSpeed 0.19.8)
     zero: dict[str, Any] = {
         "stage": job.parallel.zero_stage,
         "reduce_bucket_size": bucket,

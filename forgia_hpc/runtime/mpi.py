@@ -22,12 +22,12 @@ class MpiWire:
         Raises:
             InputError: MPI sees another number of ranks than the launcher named (srun without --mpi=pmix).
         """
-        self._communicator: Any = MPI.COMM_WORLD
-        if self._communicator.size != place.size:
+        self.communicator: Any = MPI.COMM_WORLD
+        if self.communicator.size != place.size:
             raise InputError(
                 Problem(
                     field="launch",
-                    got=f"{self._communicator.size} MPI ranks",
+                    got=f"{self.communicator.size} MPI ranks",
                     limit=f"{place.size} were started for {run.name}",
                     where=place.launcher,
                     fix="start them with mpirun, or with srun --mpi=pmix",
@@ -38,16 +38,16 @@ class MpiWire:
         """Return the element-wise sum over all ranks."""
         own = np.ascontiguousarray(values)
         total = np.empty_like(own)
-        self._communicator.Allreduce(own, total, op=MPI.SUM)
+        self.communicator.Allreduce(own, total, op=MPI.SUM)
         return total
 
     def share(self, text: str) -> str:
         """Return rank 0's text."""
-        return str(self._communicator.bcast(text, root=0))
+        return str(self.communicator.bcast(text, root=0))
 
     def collect(self, text: str) -> list[str]:
         """Return every rank's text."""
-        return [str(each) for each in self._communicator.allgather(text)]
+        return [str(each) for each in self.communicator.allgather(text)]
 
     def close(self) -> None:
         """Do nothing: MPI is finalised when the process ends (runtime/leave.py)."""

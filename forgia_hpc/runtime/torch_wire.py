@@ -22,6 +22,8 @@ from forgia_hpc.runtime.place import Place
 class TorchWire:
     """Flags and JSON go over gloo even where gradients go over NCCL, so agreeing never waits for a GPU."""
 
+    communicator: Any = None
+
     def __init__(self, place: Place, run: RunDir) -> None:
         """Meet the other ranks and make the process group that DeepSpeed will find."""
         self._place = place

@@ -23,11 +23,14 @@ from forgia_hpc.runtime.place import Place, find_place
 WIRES = {
     "torch": "forgia_hpc.runtime.torch_wire:TorchWire",
     "mpi": "forgia_hpc.runtime.mpi:MpiWire",
+    "files": "forgia_hpc.runtime.file_wire:FileWire",
 }
 
 
 class Wire(Protocol):
     """How values travel between ranks."""
+
+    communicator: Any  # MPI's own of these ranks; None where they meet otherwise
 
     def sum(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
         """Return the element-wise sum over all ranks, on every rank."""
@@ -98,6 +101,10 @@ class World:
         total = own.copy() if self.size == 1 else self._wire.sum(own)
         return total.reshape(np.shape(np.asarray(values)))
 
+    def communicator(self) -> Any:
+        """Return MPI's communicator of these ranks; None for one rank, or where they do not meet over MPI."""
+        return None if self.size == 1 else self._wire.communicator
+
     def any(self, flag: bool) -> bool:
         """Whether any rank says yes."""
         return bool(self.sum(float(flag)) > 0)
@@ -128,13 +135,13 @@ class World:
 
 
 @contextmanager
-def open_world(run: RunDir, *, mpi: bool = False) -> Iterator[World]:
-    """Give the world of this process: over MPI where asked, else over torch.distributed.
+def open_world(run: RunDir, *, mpi: bool = False, light: bool = False) -> Iterator[World]:
+    """Give the world of this process: over MPI where asked, over files where `light`, else torch.distributed.
 
     After an error nothing is closed: the peers may be gone, and parting from them would wait for ever.
     """
     place = find_place(os.environ)
-    module, _, name = WIRES["mpi" if mpi else "torch"].partition(":")
+    module, _, name = WIRES["mpi" if mpi else "files" if light else "torch"].partition(":")
     world = World(place, lambda: getattr(importlib.import_module(module), name)(place, run))
     yield world
     world.close()

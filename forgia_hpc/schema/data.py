@@ -9,6 +9,8 @@ from fractions import Fraction
 from forgia_hpc.errors import InputError, Problem
 
 _LONGEST_RUN = 1 << 16
+_OF_FIELDS = ("steps_in", "steps_out", "stride")
+_COUNTS = ("context", "min_context", "horizon", "channels", "run", *_OF_FIELDS)
 
 
 class Order(Enum):
@@ -20,7 +22,10 @@ class Order(Enum):
 
 @dataclass(kw_only=True)
 class Data:
-    """Windows of `context + horizon` time steps over at most `channels` channels of one machine."""
+    """Windows of `context + horizon` time steps over at most `channels` channels of one machine.
+
+    Of fields: of `steps_in + steps_out` steps, `stride` apart, of one simulation.
+    """
 
     dataset: str = "demo"
     contributions: list[str] = field(default_factory=list)  # empty: all of the dataset's
@@ -48,6 +53,10 @@ class Data:
         ""  # resample every group to this rational rate, e.g. 100 or 1/300; empty: as it is
     )
     normalise: str = "none"  # or channel: by the mean and deviation sealed with the training shards
+    steps_in: int = 2  # of fields: steps of a simulation that the model sees
+    steps_out: int = 1  # and rolls out in training
+    stride: int = 1  # of the trajectories' steps that one step of the model is
+    fields: list[str] = field(default_factory=list)  # by name; empty: all that vary in time
 
     def __post_init__(self) -> None:
         """Refuse windows that cannot be cut."""
@@ -58,7 +67,7 @@ class Data:
                 limit="at least 1 is needed",
                 where="schema/data.py",
             )
-            for name in ("context", "min_context", "horizon", "channels", "run")
+            for name in _COUNTS
             if getattr(self, name) < 1
         ]
         if self.min_context > self.context:

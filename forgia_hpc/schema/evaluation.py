@@ -18,6 +18,8 @@ class Evaluate:
     coverage: list[float] = field(default_factory=lambda: [0.5, 0.8])
     anomaly: bool = True
     examples: int = 2  # forecasts kept for the report, a contribution and split
+    rollout: list[int] = field(default_factory=lambda: [1, 10, 50])  # of fields: steps ahead
+    solver_s: float | None = None  # seconds of a trajectory, where the dataset does not say them
 
     def __post_init__(self) -> None:
         """Refuse counts that mean nothing."""
@@ -41,5 +43,11 @@ class Evaluate:
             for level in self.coverage
             if not 0 < level < 1
         ]
+        if self.solver_s is not None and self.solver_s <= 0:
+            limit = "seconds above 0"
+            problems.append(Problem(field="evaluate.solver_s", got=self.solver_s, limit=limit))
+        if not self.rollout or min(self.rollout) < 1:
+            limit = "steps ahead, each at least 1"
+            problems.append(Problem(field="evaluate.rollout", got=self.rollout, limit=limit))
         if problems:
             raise InputError(problems)

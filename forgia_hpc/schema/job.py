@@ -12,6 +12,7 @@ from forgia_hpc.schema.data import Data
 from forgia_hpc.schema.evaluation import Evaluate
 from forgia_hpc.schema.model import Model
 from forgia_hpc.schema.resources import Resources
+from forgia_hpc.schema.simulation import Ensemble, Solver
 from forgia_hpc.schema.training import Optimizer, Parallel, Train
 
 STOP_SIGNALS = ("SIGTERM", "SIGUSR1", "SIGUSR2", "SIGINT")
@@ -25,6 +26,7 @@ class Kind(Enum):
     """What a job does. The command line calls it KIND."""
 
     prepare = "prepare"
+    simulate = "simulate"
     train = "train"
     evaluate = "evaluate"
     command = "command"
@@ -152,6 +154,15 @@ class PrepareJob(Job):
 
 
 @dataclass(kw_only=True)
+class SimulateJob(Job):
+    """An ensemble of simulations → a dataset of the members that were admitted."""
+
+    kind: Kind = Kind.simulate
+    solver: Solver = field(default_factory=Solver)
+    ensemble: Ensemble = field(default_factory=Ensemble)
+
+
+@dataclass(kw_only=True)
 class TrainJob(Job):
     """Sealed contributions → a trained model, judged."""
 
@@ -208,6 +219,7 @@ class ChainJob(Job):
 
 JOBS: dict[Kind, type[Job]] = {
     Kind.prepare: PrepareJob,
+    Kind.simulate: SimulateJob,
     Kind.train: TrainJob,
     Kind.evaluate: EvaluateJob,
     Kind.command: CommandJob,

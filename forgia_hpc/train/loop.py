@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -43,6 +44,7 @@ class Training:
     dataset: str  # name@version of what is learnt from
     sampler: Sampler  # the order of the data
     use: Use  # which shards the model has learnt from
+    made_with: Mapping[str, Any]  # what the model was built with beside its options
     ends: datetime.datetime | None = None  # from then on the data may not be read any more
     step: int = 0  # optimizer steps done
     loss: float | None = None

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 import time
-from contextlib import ExitStack
+from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +15,13 @@ from torch import nn
 from forgia_hpc.data.access.model_card import JSON, MARKDOWN, card_text, model_card
 from forgia_hpc.data.access.usage import FILE as USAGE
 from forgia_hpc.data.access.usage import Use, use_before
-from forgia_hpc.data.layout import Split
-from forgia_hpc.data.reader import Dataset, open_dataset
-from forgia_hpc.data.reading.windows import WindowIndex
+from forgia_hpc.data.layout import FORMAT as TELEMETRY
 from forgia_hpc.data.sampler import Sampler
 from forgia_hpc.digest import sha256_text
 from forgia_hpc.errors import InputError, JobFailedError, Problem
 from forgia_hpc.metrics import MetricsFile
-from forgia_hpc.models.table import resolve
+from forgia_hpc.models.field_shape import LAYOUT as FIELDS
+from forgia_hpc.models.table import build, resolve
 from forgia_hpc.rundir import RunDir, json_text, read_json, write_json
 from forgia_hpc.runtime import artefact
 from forgia_hpc.runtime.checkpoint import Checkpoints
@@ -35,7 +34,10 @@ from forgia_hpc.runtime.world import World
 from forgia_hpc.schema.job import TrainJob
 from forgia_hpc.train.batches import Batches
 from forgia_hpc.train.chance import seed_all
+from forgia_hpc.train.fields import open_simulations
 from forgia_hpc.train.loop import Training
+from forgia_hpc.train.material import Material
+from forgia_hpc.train.telemetry import open_telemetry
 from forgia_hpc.train.watch import TOKEN_STEPS, Ledger
 
 Figures = dict[str, Any]
@@ -69,14 +71,13 @@ def _prepare(
     heart = stack.enter_context(Heartbeat(run, attempt(), world.rank, node=world.node))
     heart.beat(0, "open data")
     grant = read_json(run.inputs / "grant.json")
-    dataset = stack.enter_context(open_dataset(grant, verify=job.data.verify, io=job.data.io))
-    index = dataset.windows(Split.train, job.data)
-    sampler = Sampler(index, job.seed, job.train.global_batch, job.data)
+    material = stack.enter_context(open_material(job, grant))
+    sampler = Sampler(material.index, job.seed, job.train.global_batch, job.data)
     heart.beat(0, "build model")
-    module = _module(job, run)
+    module = _module(job, run, material)
     engine = stack.enter_context(open_engine(module, job, run, world))
     metrics = stack.enter_context(MetricsFile(run.metrics)) if world.is_root else None
-    batches = stack.enter_context(Batches(index, sampler, world.rank, world.size, micro))
+    batches = stack.enter_context(Batches(material, sampler, world.rank, world.size, micro))
     training = Training(
         job=job,
         run=run,
@@ -87,32 +88,36 @@ def _prepare(
         checkpoints=Checkpoints(run, world, job.train.keep, stop.check_wanted),
         ledger=Ledger(metrics, job.train.log_every),
         heart=heart,
-        dataset=grant.get("identifier") or _identifier(dataset),
+        dataset=grant.get("identifier") or material.identifier,
         sampler=sampler,
-        use=_use(job, run, dataset, index),
-        ends=dataset.ends,
+        use=_use(job, run, material),
+        ends=material.ends,
+        made_with=material.made_with,
     )
     training.leave_if_asked()
     training.resume()
     return training
 
 
-def _use(job: TrainJob, run: RunDir, dataset: Dataset, index: WindowIndex) -> Use:
+def open_material(job: TrainJob, grant: dict[str, Any]) -> AbstractContextManager[Material]:
+    """Open what the model's family reads: fields, or telemetry."""
+    layout = getattr(resolve(job.model.family), "layout", TELEMETRY)
+    return open_simulations(job, grant) if layout == FIELDS else open_telemetry(job, grant)
+
+
+def _use(job: TrainJob, run: RunDir, material: Material) -> Use:
     """Return the ledger of what is learnt from; what a first model has seen before stays in it."""
-    tokens = (job.data.context + job.data.horizon) / TOKEN_STEPS
-    shards = [[one.path for one in dataset.source(name).manifest.shards] for name in index.names]
-    use = Use(index, shards, tokens, read_json(run.inputs / "grant.json"))
+    tokens = material.series_numbers / TOKEN_STEPS
+    use = Use(material.index, material.shards, tokens, read_json(run.inputs / "grant.json"))
     if job.train.start_from:
         use.before = use_before(_artefact_of(run, job.train.start_from))
     return use
 
 
-def _module(job: TrainJob, run: RunDir) -> nn.Module:
+def _module(job: TrainJob, run: RunDir, material: Material) -> nn.Module:
     """Return the model with its first weights: random from the seed, or another run's."""
     seed_all(job.seed)
-    module: nn.Module = resolve(job.model.family)(
-        dict(job.model.options), context=job.data.context, horizon=job.data.horizon
-    )
+    module: nn.Module = build(job.model.family, job.model.options, **material.made_with)
     if job.train.start_from:
         _take_weights(module, _artefact_of(run, job.train.start_from))
     return module.train()
@@ -165,13 +170,13 @@ def _export(training: Training) -> None:
             name=job.model.name,
             family=job.model.family,
             options=dict(job.model.options),
-            context=job.data.context,
-            horizon=job.data.horizon,
+            context=training.made_with["context"],
+            horizon=training.made_with["horizon"],
             quantiles=tuple(training.engine.module.quantiles),
             dataset=training.dataset,
             step=training.step,
             seed=job.seed,
-            extra={"usage_sha256": sha256_text(json_text(use))},
+            extra={**training.made_with["extra"], "usage_sha256": sha256_text(json_text(use))},
         )
         training.stop.check_wanted()
         artefact.save(training.run.output / "model", weights, facts, _beside(use, facts))
@@ -205,7 +210,3 @@ def _figures(training: Training) -> Figures:
 
 def _figures_file(run: RunDir) -> Path:
     return run.output / "train.json"
-
-
-def _identifier(dataset: Dataset) -> str:
-    return "+".join(source.manifest.identifier for source in dataset.sources)

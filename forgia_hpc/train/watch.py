@@ -9,7 +9,7 @@ from forgia_hpc.errors import JobFailedError
 from forgia_hpc.metrics import MetricsFile
 from forgia_hpc.runtime.engine import Outcome
 
-TOKEN_STEPS = 16  # a token is one patch of 16 steps of one series
+TOKEN_STEPS = 16  # a token is one patch of 16 steps of one series; of fields, 16 cells
 
 
 @dataclass(frozen=True)

@@ -40,6 +40,10 @@ KINDS = {
     "endings": ("endurance.endings:Endings", 12),
     "waves": ("endurance.waves:Waves", 3),
     "stalls": ("endurance.stalls:Stalls", 100),
+    "campaign": ("endurance.campaign:Campaign", 1),
+    "campaign_small": ("endurance.campaign:FewKills", 20),
+    "defects": ("endurance.defects:Defects", 66),
+    "error_bars": ("endurance.error_bars:ErrorBars", 500),
     "checkpoint_kills": ("endurance.checkpoint_kills:CheckpointKills", 20),
 }
 RECORDS = CHECKOUT / ".cache" / "endurance"
@@ -88,6 +92,7 @@ def run_kind(kind: str, count: int, seed: int) -> int:
 def one(trials: Any, facts: dict[str, Any]) -> dict[str, Any]:
     """Do one trial and return its line."""
     chance = random.Random("/".join(str(facts[key]) for key in ("kind", "seed", "number")))
+    trials.number = facts["number"]  # for a kind whose trials are listed, not drawn
     began, when = time.monotonic(), time.strftime("%Y-%m-%dT%H:%M:%S")
     result = trials.trial(chance)
     return {**facts, "when": when, "seconds": round(time.monotonic() - began, 2), **result}

@@ -26,11 +26,11 @@ every value either refuses or gives the sealed values to the bit: it takes its t
 never looks at HDF5's own, where most harmless flips of a small shard fall. A flip in `manifest.json` makes
 another version, so there the promise is only that the reader of the granted version refuses.""",
     "tamper": """\
-What a forger without keys may try on a sealed dataset, plain or encrypted, signed by contributor and consortium:
-flipped bits, cuts, blocks and files exchanged within it or for another dataset's of the same shape, another policy
-in the document, the manifest or the wraps, wraps exchanged or made anew, signatures altered. `data check` finds
-each, and names the shard where it is one; a reader that touches every value refuses with the shard named, or gives
-the sealed values to the bit.""",
+What a forger without keys may try on a sealed dataset, signed by contributor and consortium: telemetry and fields,
+hot and cold, each plain and encrypted (seeds 1 and 2: telemetry, hot). Flipped bits, cuts, blocks and files
+exchanged within it or for another dataset's of the same shape, another policy in the document, the manifest or the
+wraps, wraps exchanged or made anew, signatures altered. `data check` finds each, and names the shard where it is
+one; a reader that touches every value refuses with the shard named, or gives the sealed values to the bit.""",
     "build_kills": """\
 SIGKILL of a dataset build at random moments, one to three times, then a build that is left alone: every shard that
 was sealed has the bytes of an undisturbed build's and is kept (its inode is the same), at most one unsealed shard
@@ -68,6 +68,15 @@ is lost where the ranks could save (else one interval of checkpoints), and no pr
 A packed sweep of 300 short points with two kinds of resources in 4 allocations of a real Slurm, two of which are
 requeued, cancelled, or lose their batch step at random moments: each point ends well exactly once and leaves a
 valid result, by itself or after `forgia resume`, with at most one Slurm job for five points.""",
+    "defects": """\
+Sixty defects of solver, units, walls, materials, words, refinement and writing, one after another, each patched
+into a copy of the code that a campaign of four members seals; written down before the checks were made. Then six
+harmless changes. A fault is a defect that came into a dataset, and a harmless change that did not
+(docs/admission.md).""",
+    "error_bars": """\
+A random member solved on two meshes: slabs, cylinders and spheres with a Biot series, plates with properties over
+temperature against a mesh of a quarter of the width. A fault is an error bar (rms or largest) below the true
+error.""",
     "stalls": """\
 Three ranks in a loop with the phases of a training, the limit at 5 s and checkpoints of 8 s: healthy ones raise
 no alarm; a stopped rank, one that skips a collective, one whose read blocks and one three times as slow are
@@ -76,6 +85,12 @@ named, with the right verdict.""",
 SIGKILL of a rank or of the batch step of a two-rank training at a random moment, then resume: the newest
 checkpoint verifies and loads, at most one interval is lost, steps computed again have the same loss to the
 bit, and `forgia status` says failed or stopped.""",
+    "campaign": """\
+A campaign of 10,000 members in two groups, some of which segfault, raise, exit, leave NaN or fail a check; SIGKILL
+of any of its processes 200 times, the batch step included, which is then started again. In the end every member is
+settled as in an undisturbed campaign, the dataset is the same byte by byte, and no process is left.""",
+    "campaign_small": """\
+The same with 300 members and 8 kills.""",
 }
 
 

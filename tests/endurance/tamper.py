@@ -1,17 +1,19 @@
-"""Everything that a forger without keys may try on a sealed dataset, plain or encrypted: who looks must see it."""
+"""What a forger without keys may try on a sealed dataset of each layout and profile, plain or encrypted."""
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import random
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any
 
 from endurance.shard_flips import everything
+from fakes.simulated import field_card, simulated
 from fakes.telemetry import card, contribution
 
 from forgia_hpc.data.access.granting import make_grant
@@ -21,8 +23,13 @@ from forgia_hpc.data.crypto.keys import locks_of
 from forgia_hpc.data.crypto.public_key import seal_to, to_base64
 from forgia_hpc.data.crypto.sealed_file import BLOCK_BYTES, HEADER, TAG
 from forgia_hpc.data.crypto.signatures import sign
+from forgia_hpc.data.fields.layout import FORMAT as FIELDS
+from forgia_hpc.data.fields.reader import open_fields
+from forgia_hpc.data.fields.windows import Cutting
+from forgia_hpc.data.fields.writer import seal_fields
 from forgia_hpc.data.manifest import MANIFEST, load_manifest
 from forgia_hpc.data.reader import open_dataset
+from forgia_hpc.data.repack import to_cold
 from forgia_hpc.data.validate import check
 from forgia_hpc.data.writer import seal
 from forgia_hpc.digest import canonical_json
@@ -30,6 +37,8 @@ from forgia_hpc.errors import ForgiaError, InputError, SealBrokenError
 from forgia_hpc.schema.data import Data
 
 STEPS = 20_000  # of a series: several blocks of 64 KiB a shard
+FRAMES = 6  # of a trajectory: all of them
+TERMS = {"policy": {"purposes": ["train", "evaluate"]}}
 Broken = dict[Path, bytes]
 
 
@@ -37,6 +46,7 @@ Broken = dict[Path, bytes]
 class Target:
     """A sealed dataset, its twin of the same shape, and what is in it when it is whole."""
 
+    word: str  # what it is: plain; encrypted; fields, cold, encrypted; …
     directory: Path
     twin: Path
     files: list[Path] = field(default_factory=list)
@@ -48,11 +58,26 @@ class Target:
         manifest = load_manifest(self.directory)
         self.files = sorted(path for path in self.directory.rglob("*") if path.is_file())
         self.grant = make_grant(manifest, Data(dataset=manifest.name))
-        with open_dataset(self.grant) as dataset:
-            self.digest = everything(dataset)
+        self.layout = manifest.layout
+        self.splits = list(dict.fromkeys(entry.split for entry in manifest.shards))
+        self.digest = self.values(self.grant)
         self.shards = [self.directory / entry.path for entry in manifest.shards]
         self.records = [lock.record for lock in locks_of(manifest)]
         self.encrypted = bool(self.records)
+
+    def values(self, source: dict[str, Any] | Path) -> str:
+        """Return a digest over every value that a reader is given."""
+        if self.layout != FIELDS:
+            with open_dataset(source) as dataset:
+                return everything(dataset)
+        digest = hashlib.sha256()
+        with open_fields(source) as dataset:
+            for split in self.splits:
+                windows = dataset.windows(split, Cutting(steps=FRAMES))
+                found = windows.gather([(0, number) for number in range(len(windows))])
+                for name in ("values", "static", "mask", "times", "parameters", "signals"):
+                    digest.update(getattr(found, name).tobytes())
+        return digest.hexdigest()
 
     def twin_of(self, path: Path) -> Path:
         """Return the other dataset's file of the same place."""
@@ -60,7 +85,7 @@ class Target:
 
 
 class Tamper:
-    """Trials on a plain and an encrypted dataset, both signed by contributor and consortium."""
+    """Trials on telemetry and fields, hot and cold, plain and encrypted, all signed."""
 
     def __init__(self, scratch: Path, *, steps: int = STEPS) -> None:
         """Make key and datasets."""
@@ -68,15 +93,30 @@ class Tamper:
         os.environ["FORGIA_KEY"] = str(scratch / "key.json")
         os.environ["XDG_CONFIG_HOME"] = str(scratch / "config")
         self.public = make_key(scratch / "key.json", "tester")
-        plain, sealed = scratch / "plain", scratch / "sealed"
         for seed, name in enumerate(("mill", "forge")):
-            words = card(name, policy={"purposes": ["train", "evaluate"]})
-            seal(contribution(name, seed, steps=steps), words, plain / name)
-            encrypt(plain / name, [self.public], sealed)
-            for root in (plain, sealed):
-                sign(load_manifest(root / name), load_key())
-                sign(load_manifest(root / name), load_key(), consortium=True)
-        self.targets = [Target(root / "mill", root / "forge") for root in (plain, sealed)]
+            seal(contribution(name, seed, steps=steps), card(name, **TERMS), scratch / "hot" / name)
+        for seed, name in enumerate(("quench", "anneal")):
+            made = replace(simulated(24, 24, storage="i16", seed=seed), name=name)
+            seal_fields(made, field_card(name, **TERMS), scratch / "hot" / name, per_shard=2)
+        self.targets: list[Target] = []
+        for names, layout in ((("mill", "forge"), ""), (("quench", "anneal"), "fields, ")):
+            self._make(scratch, names, layout)
+
+    def _make(self, scratch: Path, names: tuple[str, str], layout: str) -> None:
+        """Make every form of a dataset and its twin."""
+        hot, cold = scratch / "hot", scratch / "cold"
+        for name in names:
+            to_cold(hot / name, cold / name, "gzip", lambda *_: None)
+        for root, profile in ((hot, ""), (cold, "cold, ")):
+            secret = root.with_name(f"{root.name}-encrypted")
+            for name in names:
+                encrypt(root / name, [self.public], secret)
+            for place, word in ((root, "plain"), (secret, "encrypted")):
+                for name in names:
+                    sign(load_manifest(place / name), load_key())
+                    sign(load_manifest(place / name), load_key(), consortium=True)
+                told = f"{layout}{profile}{word}"
+                self.targets.append(Target(told, place / names[0], place / names[1]))
 
     def __enter__(self) -> Tamper:
         """Return itself."""
@@ -96,10 +136,14 @@ class Tamper:
                 os.environ[name] = value
 
     def trial(self, chance: random.Random) -> dict[str, Any]:
-        """Break something, ask check and reader, mend it."""
+        """Break something of some dataset."""
         target = chance.choice(self.targets)
-        known = [one for one in KINDS if target.encrypted or one not in ENCRYPTED_ONLY]
+        known = kinds_of(target)
         (kind,) = chance.choices(known, [KINDS[one][1] for one in known])
+        return self.broken(target, kind, chance)
+
+    def broken(self, target: Target, kind: str, chance: random.Random) -> dict[str, Any]:
+        """Break something, ask check and reader, mend it."""
         broken: Broken = {}
         while not any(data != path.read_bytes() for path, data in broken.items()):
             broken = KINDS[kind][0](target, chance, self)
@@ -112,9 +156,8 @@ class Tamper:
             for path, data in whole.items():
                 path.write_bytes(data)
         where = ", ".join(str(path.relative_to(target.directory)) for path in broken)
-        word = "encrypted" if target.encrypted else "plain"
         return {
-            "what": f"{word}: {kind}; reader {read}",
+            "what": f"{target.word}: {kind}; reader {read}",
             "place": where,
             "faults": [f"{where}: {line}" for line in _faults(target, broken, said, (read, told))],
         }
@@ -147,8 +190,7 @@ def read_again(target: Target, chance: random.Random, broken: Broken) -> tuple[s
     """
     granted = target.directory / MANIFEST in broken or chance.random() < 0.5
     try:
-        with open_dataset(target.grant if granted else target.directory) as dataset:
-            found = everything(dataset)
+        found = target.values(target.grant if granted else target.directory)
     except (SealBrokenError, InputError) as error:
         return "refused", str(error)
     return ("got the sealed values" if found == target.digest else "other values"), ""
@@ -260,3 +302,8 @@ KINDS: dict[str, tuple[Callable[[Target, random.Random, Tamper], Broken], float]
     "signature altered": (signature, 0.07),
 }
 ENCRYPTED_ONLY = ("wraps swapped",)
+
+
+def kinds_of(target: Target) -> list[str]:
+    """Return what can be tried on a dataset."""
+    return [one for one in KINDS if target.encrypted or one not in ENCRYPTED_ONLY]

@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from mpi4py import MPI
 
-from forgia_hpc.data.parallel import read_rows, write_rows
+from forgia_hpc.data.parallel import has_mpi, read_rows, write_rows
 from forgia_hpc.errors import InputError
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.runtime.world import Place, Wire, World, open_world
 
-pytestmark = pytest.mark.mpi
+pytestmark = [pytest.mark.mpi, pytest.mark.mpio]
 
 
 @pytest.fixture
@@ -28,6 +28,11 @@ def world(run: RunDir) -> Iterator[World]:
     with open_world(run, mpi=True) as opened:
         yield opened
         opened.barrier()
+
+
+def test_which_hdf5_this_environment_has(request: pytest.FixtureRequest) -> None:
+    """The tier of parallel HDF5 must not pass on an h5py without it, nor the other on one with it."""
+    assert has_mpi() == ("mpio" in request.config.getoption("markexpr"))
 
 
 @pytest.mark.parametrize("dtype", ["<f4", "<i2", "<f8"])

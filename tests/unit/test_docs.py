@@ -22,8 +22,13 @@ from forgia_hpc.config.expand import expand
 from forgia_hpc.config.groups import groups
 from forgia_hpc.data.ingest.load import load_source
 from forgia_hpc.errors import InputError
+from forgia_hpc.jobs.ensemble import user_code
+from forgia_hpc.jobs.plan import Wish, make_plan
 from forgia_hpc.models.table import resolve
 from forgia_hpc.schema.job import Kind
+from forgia_hpc.simulate.communicator import Alone
+from forgia_hpc.simulate.members import from_json
+from forgia_hpc.simulate.solvers import open_solver
 from forgia_hpc.slurm.cluster import cluster_names, load_cluster
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -258,7 +263,7 @@ def test_every_verb_is_documented(name: str) -> None:
 
 
 def test_the_example_files_load(mine: dict[str, Path]) -> None:
-    known = groups(Kind.train)
+    known = {**groups(Kind.simulate), **groups(Kind.train)}
     for name, path in mine.items():
         folder, *_ = name.split("/")
         if folder == "slurm":
@@ -269,15 +274,32 @@ def test_the_example_files_load(mine: dict[str, Path]) -> None:
             assert recipe is not None
         elif folder == "configs":
             assert path.stem in known[path.parent.name]
-            compose_job(Kind.train, [f"{path.parent.name}={path.stem}"])
+            kind = Kind.simulate if path.parent.name in ("solver", "ensemble") else Kind.train
+            compose_job(kind, [f"{path.parent.name}={path.stem}"])
         else:
             assert path.suffix == ".py"
     assert {name.split("/")[0] for name in mine} == {
+        "my_bar",
         "my_models.py",
+        "my_slab.py",
+        "my_solvers.py",
         "configs",
         "slurm",
         "datasets",
     }
+
+
+def test_the_example_ensemble_is_frozen_and_its_solver_solves(mine: dict[str, Path]) -> None:
+    plan = make_plan(Wish(kind=Kind.simulate, overrides=["solver=ball", "ensemble=balls"]))
+    members = from_json(plan.data["members"])
+    assert len(members.members) == 200
+    with user_code():
+        solver = open_solver(plan.job.solver)  # type: ignore[attr-defined]
+    case = solver.prepare(members.members[0], Alone(), mine["my_solvers.py"].parent)
+    solver.run(case, lambda: False)
+    output = solver.extract(case)
+    assert [one.passed for one in solver.check(case, output)] == [True]
+    sys.modules.pop("my_solvers")
 
 
 def test_the_example_model_learns(mine: dict[str, Path], monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,10 @@ def sign_grant(grant: dict[str, Any]) -> dict[str, Any]:
 
 
 def _check_signature(grant: dict[str, Any]) -> None:
-    """Refuse a grant whose signature is wrong; one without is as good as the run directory it lies in."""
+    """Refuse a grant whose signature is wrong.
+
+    One without is as good as the run directory it lies in; policies that demand a signature then deny.
+    """
     if "signature" not in grant:
         return
     try:
@@ -100,6 +103,7 @@ def _denials(
         until=now,
         place=said["place"],
         contributors=said["contributors"],
+        signed="signature" in grant,
     )
     faults = []
     for digest in dict.fromkeys(one["policy"] for one in shards):

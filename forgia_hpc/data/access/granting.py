@@ -1,23 +1,38 @@
-"""Admission: the grant of a job, made on the login node from the policies of what it asks for."""
+"""Admission: what a job is granted of a dataset, from the policies of what it asks for, as it stands in `inputs/`.
+
+Made on the login node when the job is sealed; for a member of a chain whose dataset another member makes, at its
+door on the node.
+"""
 
 from __future__ import annotations
 
 import datetime
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 from typing import Any
 
 from forgia_hpc.data.access.grant import GRANT_FORMAT, grant_digest, sign_grant
 from forgia_hpc.data.access.judging import Asked, Judged, in_mix, judge
 from forgia_hpc.data.access.odrl import USE
 from forgia_hpc.data.access.verdict import Failure
-from forgia_hpc.data.crypto.key_file import key_path
+from forgia_hpc.data.card import load_card
+from forgia_hpc.data.crypto.demands import require_signatures
+from forgia_hpc.data.crypto.keys import keys_for_grant
 from forgia_hpc.data.layout import Split
-from forgia_hpc.data.manifest import Manifest
+from forgia_hpc.data.manifest import Manifest, ShardEntry, flatten, load_manifest
+from forgia_hpc.data.order.caps import caps_of
+from forgia_hpc.data.presence import find_altered, find_faults
 from forgia_hpc.digest import digest_of
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.schema.data import Data
+from forgia_hpc.schema.job import EvaluateJob, TrainJob
 
-_FIELDS = {"purposes": "purpose", "until": "resources.walltime", "place": "cluster"}
+_FIELDS = {
+    "purposes": "purpose",
+    "until": "resources.walltime",
+    "place": "cluster",
+    "signed": "key",
+}
 
 
 class DeniedError(InputError):
@@ -79,7 +94,7 @@ def grant_of(
             for one in judged
             if not one.decision.allowed
         ],
-        **_keys(permitted),
+        **keys_for_grant(_parts(permitted)),
     }
     return sign_grant({**content, "digest": grant_digest(content)})
 
@@ -110,12 +125,13 @@ def _problems(denied: Sequence[Judged], judged: Sequence[Judged]) -> Iterator[Pr
         some = f", {count} of its {shards[name]} shards" if count < shards[name] else ""
         named = f": {uid}" if uid else ""
         rest = ", or say data.partial=allow" if some else ""
+        own = "forgia data keygen, or " if failure.fact == "signed" else ""
         yield Problem(
             field=_FIELDS.get(failure.fact, "policy"),
             got=failure.got.removeprefix("asked: ") or name,
             limit=failure.limit,
             where=f"policy of {name}{some}{named}",
-            fix=f"leave {name} out of data.contributions, or ask {owners[name]}{rest}",
+            fix=f"{own}leave {name} out of data.contributions, or ask {owners[name]}{rest}",
         )
 
 
@@ -156,15 +172,75 @@ def _shard(one: Judged) -> dict[str, Any]:
     return {**content, "split": entry.split.value, "policy": one.policy.digest, **keyed}
 
 
-def _keys(permitted: Sequence[Judged]) -> dict[str, Any]:
-    """Return the data keys of what is encrypted, each wrapped for this person, and where the key file is."""
-    if not any(entry.key_id for one in permitted for entry in (one.entry, *one.manifest.files)):
-        return {"wrapped_keys": {}}
-    from forgia_hpc.data.crypto.keys import wrap_for_grant  # noqa: PLC0415  # cryptography, where needed
+def _parts(permitted: Sequence[Judged]) -> list[tuple[Manifest, list[ShardEntry]]]:
+    """Return the contributions and their shards."""
+    names = dict.fromkeys(one.name for one in permitted)
+    mine = [[one for one in permitted if one.name == name] for name in names]
+    return [(some[0].manifest, [one.entry for one in some]) for some in mine]
 
-    found: dict[str, str] = {}
-    for name in dict.fromkeys(one.name for one in permitted):
-        mine = [one for one in permitted if one.name == name]
-        found |= wrap_for_grant(mine[0].manifest, [one.entry for one in mine])
-    # a rank has not its user's environment: the grant tells where the key file is
-    return {"wrapped_keys": found, "key_file": str(key_path().absolute())}
+
+def asked_of(job: TrainJob | EvaluateJob, place: str | None) -> Asked:
+    """Return what a job claims: a training can't do without what it learns from and what it is judged on."""
+    names = {split.value for split in Split}
+    judged = isinstance(job, EvaluateJob) or job.evaluate.enabled
+    needed = [Split(name) for name in job.evaluate.splits if judged and name in names]
+    return Asked(
+        purpose=job.kind.value,
+        walltime_s=job.resources.walltime_seconds,
+        place=place,
+        needed=(*needed, Split.train) if isinstance(job, TrainJob) else tuple(needed),
+    )
+
+
+def granted_inputs(directory: Path, data: Data, asked: Asked) -> dict[str, dict[str, Any]]:
+    """Return manifest, grant and card of the dataset in `directory`, each under its name.
+
+    Raises:
+        InputError: it is not there or half copied, a policy refuses, or its shares can't be kept.
+        SealBrokenError: a manifest that can't be read.
+    """
+    manifest = load_manifest(directory)
+    faults = [
+        fault
+        for one in {one.name: one for one in (manifest, *flatten([manifest]))}.values()
+        # index and card are small, and a card holds the policy: no job is sealed over an edited one
+        for fault in (*find_faults(one, one.directory), *find_altered(one.files, one.directory))
+    ]
+    if faults:
+        raise InputError([half_copied(data.dataset, fault) for fault in faults])
+    if data.require_signatures:
+        require_signatures(manifest)
+    grant = grant_of(manifest, data, asked)
+    chosen = {entry["contribution"] for entry in grant["contributions"]}
+    mixed = [one for one in flatten([manifest]) if one.name in chosen]
+    caps_of(data.shares, [one.name for one in mixed], [one.contributor for one in mixed])
+    members = {one.name: one.content for one in mixed}
+    return {
+        "manifest": {"dataset": manifest.content, "contributions": members},
+        "grant": grant,
+        "card": load_card(directory).as_dict(),
+    }
+
+
+def left_out(grant: dict[str, Any]) -> list[Problem]:
+    """Return what policies keep out of a job that goes on without it, a line for each reason."""
+    shards: dict[tuple[str, str], int] = {}
+    for one in grant.get("denied", []):
+        key = (one["contribution"], one["why"])
+        shards[key] = shards.get(key, 0) + 1
+    return [
+        Problem(
+            field="data.contributions",
+            got=name,
+            limit=f"{count} shard{'s' * (count > 1)} left out: {why}",
+            where=f"policy of {name}",
+        )
+        for (name, why), count in shards.items()
+    ]
+
+
+def half_copied(dataset: str, fault: str) -> Problem:
+    """Return a line about a dataset (`path: what is wrong`) as a problem of the job that wants it."""
+    path, _, what = fault.partition(": ")
+    fix = "copy it again, or forgia data check"
+    return Problem(field="data.dataset", got=dataset, limit=what, where=path, fix=fix)

@@ -10,6 +10,7 @@ from forgia_hpc.data.access.policies import Sealed, sealed_policies
 from forgia_hpc.data.access.terms import KINDS
 from forgia_hpc.data.access.verdict import Claim, Decision, evaluate
 from forgia_hpc.data.card import Card, load_card
+from forgia_hpc.data.crypto.key_file import key_path
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.manifest import Manifest, ShardEntry, flatten
 from forgia_hpc.errors import InputError, Problem
@@ -70,7 +71,8 @@ def judge(
         seconds=asked.walltime_s
     )
     aims = (asked.purpose, *((data.purpose,) if data.purpose else ()))
-    claim = Claim(owner="", purposes=aims, until=ends, place=asked.place)
+    signs = key_path().is_file()  # then the grant is signed, too
+    claim = Claim(owner="", purposes=aims, until=ends, place=asked.place, signed=signs)
     judged = [one for manifest in chosen for one in _shards(manifest, asked.splits)]
     while True:
         mix = {one.card.contributor for one in judged if in_mix(one, asked.purpose)}

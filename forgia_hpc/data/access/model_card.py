@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict
 from typing import Any
 
-from forgia_hpc.data.access.publish import Credit, judge_release
+from forgia_hpc.data.access.leaving import Credit, judge_release
 from forgia_hpc.data.access.usage import Document
 
 FORMAT = "forgia.model_card/1"
@@ -65,6 +65,9 @@ def card_text(card: dict[str, Any]) -> str:
             for to, by in data["forbidden"].items()
             for one in by
         ),
+        "",
+        "Whether something of it was withdrawn since, a card can't know:",
+        "`forgia data publish-check` looks at what lies there today.",
         "",
         "## To name",
         "",

@@ -225,6 +225,7 @@ TERMS = {
     "UsageRestriction": Term("restricted", (*_ANY, "isAllOf"), _restrictions, forbids=True),
     "forgia:minContributors": Term("contributors", ("gteq",), _number),
     "forgia:release": Term("release", _ANY, _releases, forbids=True),
+    "forgia:signedGrant": Term("signed", ("eq",), _true),
     "forgia:federatedOnly": Term("federated", ("eq",), _true),
     "forgia:dpEpsilon": Term("dp_epsilon", ("lteq",), _number),
 }

@@ -40,7 +40,7 @@ def sealed_policies(manifest: Manifest, card: Card) -> dict[str, Sealed]:
     found: dict[str, Sealed] = {}
     faults = []
     for digest in dict.fromkeys(entry.policy for entry in manifest.shards):
-        if not digest and card.policies:
+        if not digest and (card.policies or not card.policy.plain):
             faults.append(f"{manifest.directory}: a shard names none of the card's policies")
             continue
         if not digest:

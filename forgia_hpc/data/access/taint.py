@@ -95,15 +95,20 @@ def _allows(path: Path, contribution: str) -> bool:
     return any(entry["contribution"] == contribution for entry in entries)
 
 
-def find_wrapped(runs: Path, key_ids: Collection[str]) -> list[Path]:
-    """Return the grants below a root that still hold a wrap of one of these data keys."""
+def find_wrapped(runs: Path, key_ids: Collection[str], people: Collection[str] = ()) -> list[Path]:
+    """Return the grants below a root that still hold a wrap of one of these data keys.
+
+    people: public lines; grants that others have signed are left out.
+    """
     wanted, found = set(key_ids), []
     for depth in _DEPTHS:
         for path in sorted(runs.glob(f"{depth}inputs/grant.json")):
             try:
-                held = read_json(path).get("wrapped_keys", {})
+                grant = read_json(path)
+                held = wanted & set(grant.get("wrapped_keys", {}))
+                by = grant.get("signature", {}).get("by", "")
             except (InputError, AttributeError):
                 continue
-            if wanted & set(held):
+            if held and (not by or not people or by in people):
                 found.append(path)
     return found

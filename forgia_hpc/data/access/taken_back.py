@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 from typing import Any
 
 from forgia_hpc.data.access.usage import Document, Seen, seen
 from forgia_hpc.data.crypto.signatures import opened
+from forgia_hpc.data.crypto.stones import verify_stones
 from forgia_hpc.data.manifest import MANIFEST, Manifest, load_manifest
 from forgia_hpc.errors import InputError, SealBrokenError
 from forgia_hpc.rundir import read_json
@@ -27,6 +28,7 @@ class TakenBack:
     day: str
     where: str  # the dataset that holds the tombstone
     windows: int  # seen of what was withdrawn
+    fault: str = ""  # why it may not be the contributor's: its signature is wrong
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,4 +155,7 @@ def _taken(stone: dict[str, Any], manifest: Manifest, mine: Collection[Seen]) ->
         day=stone["withdrawn"][:10],
         where=manifest.name,
         windows=sum(one.windows for one in mine),
+        fault="; ".join(
+            one.fault for one in verify_stones(replace(manifest, tombstones=(stone,))) if one.fault
+        ),
     )

@@ -28,6 +28,7 @@ class Policy:
     places: tuple[str, ...] = ()  # ISO 3166-1 codes, or EU
     min_contributors: int = 0  # in the mix that it is used in
     federated_only: bool = False
+    signed_grant: str = ""  # or "required": who reads it has signed for it
     duties: tuple[str, ...] = ()
     odrl: str = ""  # canonical JSON of a document that stands for all of this
 
@@ -78,7 +79,7 @@ def document_of(policy: Policy, contribution: str, owner: str, name: str = "") -
     released = list(RELEASES[1 : RELEASES.index(policy.release) + 1])
     permission = [{"action": USE, "constraint": _constraints(policy)}]
     if released:
-        constraint = [_constraint("forgia:release", "isAnyOf", released)]
+        constraint = [_constraint("forgia:release", "isAnyOf", released), *_signed(policy)]
         permission.append({"action": PUBLISH, "constraint": constraint})
     content: dict[str, Any] = {
         "@context": CONTEXT,
@@ -108,7 +109,12 @@ def _constraints(policy: Policy) -> list[dict[str, Any]]:
         found.append(_constraint("forgia:minContributors", "gteq", policy.min_contributors))
     if policy.federated_only:
         found.append(_constraint("forgia:federatedOnly", "eq", True))
-    return found
+    return [*found, *_signed(policy)]
+
+
+def _signed(policy: Policy) -> list[dict[str, Any]]:
+    """Return what a policy demands of the grant, and of the ledger of a model that is to be published."""
+    return [_constraint("forgia:signedGrant", "eq", True)] if policy.signed_grant else []
 
 
 def _constraint(left: str, operator: str, right: object) -> dict[str, Any]:
@@ -146,6 +152,7 @@ _KNOWN: checked.Known = {
     "places": ("a list of ISO 3166-1 codes such as IT, or EU", checked.texts(_place)),
     "min_contributors": ("a whole number", checked.counted),
     "federated_only": ("true or false", checked.flag),
+    "signed_grant": ("required", checked.one_of("required")),
     "duties": (f"a list from {', '.join(DUTIES)}", checked.texts(checked.one_of(*DUTIES))),
     "odrl": ("an ODRL document, all dates in quotes", _document),
 }

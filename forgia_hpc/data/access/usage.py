@@ -1,8 +1,9 @@
 """The ledger of use: how many windows, series and tokens of which shard a model has learnt from.
 
 Each rank notes the windows of the steps that it has done; at a checkpoint the counts are summed over the ranks
-and written into it as usage.json, together with the policies and the facts of whom to name. Which window fed which
-step is not written down: it follows from (seed, version, step).
+and written into it as usage.json, together with the policies and the facts of whom to name, and signed with the
+user's key where there is one. Which window fed which step is not written down: it follows from (seed, version,
+step).
 """
 
 from __future__ import annotations
@@ -15,12 +16,16 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from forgia_hpc.digest import sha256_file
+from forgia_hpc.data.crypto.key_file import UserKey, load_key
+from forgia_hpc.data.crypto.public_key import PublicKey
+from forgia_hpc.data.crypto.signatures import sign_bytes, signer_of
+from forgia_hpc.digest import digest_of, sha256_file
 from forgia_hpc.errors import InputError, SealBrokenError
 from forgia_hpc.rundir import read_json
 
 FORMAT = "forgia.usage/1"
 FILE = "usage.json"
+USAGE_TYPE = "application/vnd.forgia.usage+json"
 _SEALS = ("manifest.json", "model.json")  # of a checkpoint, of a model
 PENDING = 1 << 16  # windows noted before they are counted
 
@@ -59,6 +64,9 @@ class Use:
         """Take the windows, the paths of each contribution's shards, the tokens of one series, and the grant."""
         self._windows, self._paths, self._grant = windows, shards, grant
         self._tokens = tokens
+        self._user = _user_of(
+            grant
+        )  # now: a key that can't be read must not end a training at its checkpoint
         self._counts = [np.zeros((2, len(paths)), np.int64) for paths in shards]
         self._noted: list[Ints] = []
         self._pending = 0
@@ -74,7 +82,8 @@ class Use:
             self._count()
 
     def go_on(self, content: Document) -> None:
-        """Continue what a checkpoint says; the same on every rank."""
+        """Continue what a checkpoint says, the same on every rank; SealBrokenError: its signature is wrong."""
+        signer_of_use(content)
         self._base, self.before = content, content.get("before", [])
 
     def document(self, step: int, ranks: Ranks) -> Document:
@@ -85,7 +94,7 @@ class Use:
         edges = np.cumsum([one.size for one in self._counts])[:-1]
         counts = [part.reshape(2, -1) for part in np.split(total, edges)] if self._counts else []
         grant = self._grant
-        return {
+        content = {
             "format": FORMAT,
             "dataset": {"identifier": grant["identifier"], "version": grant["version"]},
             "grant": grant["digest"],
@@ -97,6 +106,7 @@ class Use:
             "policies": grant["policies"],
             "before": self.before,
         }
+        return sign_use(content, self._user)
 
     def _contribution(self, name: str, number: int, counts: Ints) -> Document:
         entry = next(one for one in self._grant["contributions"] if one["contribution"] == name)
@@ -141,16 +151,48 @@ def read_usage(directory: Path) -> Document:
     return content
 
 
+def _user_of(grant: Mapping[str, Any]) -> UserKey | None:
+    """Return the key of a grant's user; None: there was none, or this machine does not see it."""
+    place = Path(grant.get("key_file", ""))
+    return load_key(place) if place.is_file() else None
+
+
+def sign_use(content: Document, user: UserKey | None) -> Document:
+    """Return a usage.json with the user's signature; as it is where the user has no key."""
+    if user is None:
+        return content
+    return {**content, "signature": sign_bytes(USAGE_TYPE, _signed_part(content), user)}
+
+
+def signer_of_use(content: Document) -> PublicKey | None:
+    """Return who has signed a usage.json; None: nobody.
+
+    Raises:
+        SealBrokenError: the signature is wrong.
+    """
+    if "signature" not in content:
+        return None
+    try:
+        return signer_of(content["signature"], USAGE_TYPE, _signed_part(content))
+    except ValueError as error:
+        raise SealBrokenError(f"{FILE}: {error}") from error
+
+
+def _signed_part(content: Document) -> bytes:
+    return digest_of({key: one for key, one in content.items() if key != "signature"}).encode()
+
+
 def read_sealed_usage(directory: Path) -> Document:
     """Return the usage.json that a checkpoint's manifest or a model's facts vouch for.
 
     Raises:
         InputError: there is none.
-        SealBrokenError: it is not what was written, or nothing vouches for it.
+        SealBrokenError: it is not what was written, nothing vouches for it, or its signature is wrong.
     """
     content = read_usage(directory)
     if sha256_file(directory / FILE) != _vouched(directory):
         raise SealBrokenError(f"{directory / FILE}: content differs from what was written")
+    signer_of_use(content)
     return content
 
 
@@ -170,7 +212,9 @@ def use_before(directory: Path) -> list[Document]:
         content = read_sealed_usage(directory)
     except (InputError, SealBrokenError):
         return [{"format": FORMAT, "unknown": str(directory)}]
-    own = {key: value for key, value in content.items() if key != "before"}
+    own = {key: value for key, value in content.items() if key not in ("before", "signature")}
+    if by := signer_of_use(content):
+        own["signed_by"] = by.text  # the signature held `before`, too: the next one holds both
     return [own, *content.get("before", [])]
 
 

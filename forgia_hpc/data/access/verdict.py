@@ -29,6 +29,7 @@ class Claim:
     contributors: int | None = None  # whose data are in the mix
     federated: bool = False  # the data do not leave their owner's machine
     dp_epsilon: float | None = None  # what a trainer attests
+    signed: bool | None = None  # the grant; of a model to be given away, its ledger of use
     release: str | None = None  # to whom a model is to be given
 
     @property
@@ -152,6 +153,7 @@ _COMPARE: dict[str, Callable[[Any, Constraint], bool]] = {
     "contributors": lambda value, one: value >= one.right,
     "release": lambda value, one: value in one.right,
     "federated": lambda value, one: value is one.right,
+    "signed": lambda value, one: value is one.right,
     "dp_epsilon": lambda value, one: value <= one.right,
 }
 
@@ -174,6 +176,7 @@ _WANTS: dict[str, Callable[[Any], str]] = {
     "contributors": lambda right: f"only in a mix of at least {right} contributors",
     "release": lambda right: f"a model may go to {_list(right)}",
     "federated": lambda _: "only where the data lie: federated training",
+    "signed": lambda _: "only with a grant, and a ledger of use, that their user has signed",
     "dp_epsilon": lambda right: f"only with differential privacy of epsilon {right} or less",
 }
 
@@ -186,9 +189,10 @@ def _has(fact: str, claim: Claim) -> str:
         return f"the job may last until {_moment(value)}"
     if fact in {"purposes", "groups"}:
         return f"asked: {', '.join(value)}"
-    return {"contributors": f"it has {value}", "federated": "shards are read on the cluster"}.get(
-        fact, f"asked: {value}"
-    )
+    return _SAYS.get(fact, f"asked: {value}") if fact != "contributors" else f"it has {value}"
+
+
+_SAYS = {"federated": "shards are read on the cluster", "signed": "it is not signed"}
 
 
 _LACKS = {
@@ -196,6 +200,7 @@ _LACKS = {
     "place": "the country of this cluster is not known",
     "contributors": "the mix is not known",
     "dp_epsilon": "the trainer attests none",
+    "signed": "nothing is granted here",
     "release": "to whom is not said",
 }
 

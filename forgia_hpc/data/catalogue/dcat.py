@@ -1,4 +1,4 @@
-"""A dataset as a DCAT-AP 3 record (semiceu.github.io/DCAT-AP/releases/3.0.0): what a data portal harvests."""
+"""A dataset as a DCAT-AP 3 record (semiceu.github.io/DCAT-AP/releases/3.0.1): what a data portal harvests."""
 
 from __future__ import annotations
 

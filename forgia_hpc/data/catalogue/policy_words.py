@@ -16,8 +16,14 @@ _WHAT = {
     "federated": "Only where",
     "groups": "Only by",
     "restricted": "Never by",
+    "signed": "Only with",
     "dp_epsilon": "Only with",
     "release": "Models go to",
+}
+_FIXED = {
+    "federated": "the data lie: federated training",
+    "restricted": "third parties",
+    "signed": "a signed grant and ledger of use",
 }
 _ALWAYS = {"distribute", "forgia:extract"}  # forbidden by every policy, and impossible here
 
@@ -65,12 +71,10 @@ def _value(one: Constraint) -> str:
         return _moment(one.right)
     if one.fact == "contributors":
         return f"at least {one.right:g} contributors"
-    if one.fact == "federated":
-        return "the data lie: federated training"
     if one.fact == "dp_epsilon":
         return f"differential privacy of epsilon {one.right:g} or less"
-    if one.fact == "restricted":
-        return "third parties"
+    if one.fact in _FIXED:
+        return _FIXED[one.fact]
     return ", ".join(one.right)
 
 

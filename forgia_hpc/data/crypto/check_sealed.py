@@ -10,13 +10,18 @@ import h5py
 
 from forgia_hpc.data.crypto.keys import Keyring, locks_of
 from forgia_hpc.data.crypto.signatures import verify
+from forgia_hpc.data.crypto.stones import verify_stones
 from forgia_hpc.data.manifest import Manifest, ShardEntry
 from forgia_hpc.errors import SealBrokenError
 
 
 def check_signatures(manifest: Manifest) -> Iterator[str]:
-    """Yield every signature that is wrong; whom one trusts is not asked here."""
-    yield from (signed.fault for signed in verify(manifest) if signed.fault)
+    """Yield every signature, of the dataset or of a withdrawal, that is wrong.
+
+    Whom one trusts is asked of withdrawals only: where trust.yaml names others for the contributor.
+    """
+    every = (*verify(manifest), *verify_stones(manifest))
+    yield from (signed.fault for signed in every if signed.fault)
 
 
 def check_wraps(manifest: Manifest, ring: Keyring) -> Iterator[str]:

@@ -1,4 +1,4 @@
-"""Make the encrypted version of a sealed dataset, or seal an encrypted one to more people.
+"""Make the encrypted version of a sealed dataset.
 
 The encrypted version has the same values, content ids and order of windows; its shards and its index are
 other files, so its version is another. What stays readable for everybody: manifest.json and the card.
@@ -7,7 +7,6 @@ other files, so its version is another. What stays readable for everybody: manif
 from __future__ import annotations
 
 import io
-import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import asdict, replace
@@ -15,12 +14,10 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 from forgia_hpc.data import index as index_
-from forgia_hpc.data.card import load_card
-from forgia_hpc.data.crypto.key_file import UserKey, load_key
-from forgia_hpc.data.crypto.keys import lock_of, locks_of, open_record
+from forgia_hpc.data.crypto.keys import lock_of
 from forgia_hpc.data.crypto.public_key import PublicKey
 from forgia_hpc.data.crypto.sealed_file import SUFFIX, encrypt_stream
-from forgia_hpc.data.crypto.wraps import FOLDER, KEY_BYTES, key_id_of, read_record, write_record
+from forgia_hpc.data.crypto.wraps import FOLDER, KEY_BYTES, key_id_of, put_record
 from forgia_hpc.data.fields import index as field_index
 from forgia_hpc.data.fields.layout import FORMAT as FIELDS
 from forgia_hpc.data.index_file import SEALED_INDEX
@@ -35,7 +32,7 @@ from forgia_hpc.data.manifest import (
     version_of,
 )
 from forgia_hpc.data.presence import verify_files
-from forgia_hpc.data.writer import seal_consortium
+from forgia_hpc.data.writer import refuse_frozen, seal_again
 from forgia_hpc.data.writing.appear import appearing, write_file
 from forgia_hpc.digest import canonical_json, sha256_file
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
@@ -56,6 +53,7 @@ def encrypt(
         SealBrokenError: a file is missing or altered.
     """
     manifest = load_manifest(directory)
+    refuse_frozen(manifest)
     members = manifest.contributions() if manifest.members else []
     for one in members or [manifest]:
         _check(one)
@@ -65,9 +63,7 @@ def encrypt(
     found: dict[str, str] = {}
     for one in members:
         found |= encrypt(one.directory, to, root, overwrite=overwrite)
-    card, places = load_card(directory), [root / one.name for one in members]
-    into = root / manifest.name
-    found[manifest.name] = seal_consortium(manifest.name, places, card, into, overwrite=overwrite)
+    found[manifest.name] = seal_again(manifest, root, overwrite=overwrite)
     return found
 
 
@@ -76,11 +72,6 @@ def _check(manifest: Manifest) -> None:
         _problem(manifest, entry.path, "is encrypted already", "forgia data encrypt --add")
         for entry in manifest.shards
         if entry.key_id
-    ]
-    problems += [
-        _problem(manifest, entry.path, f"is {entry.profile}", "forgia data repack --profile hot")
-        for entry in manifest.shards
-        if entry.profile != "hot"
     ]
     if manifest.layout not in PACKED:
         limit = f"only {' and '.join(PACKED)} can be"
@@ -97,7 +88,10 @@ def _problem(manifest: Manifest, got: str, limit: str, fix: str) -> Problem:
 
 def _encrypt(manifest: Manifest, to: Sequence[PublicKey], into: Path, *, overwrite: bool) -> str:
     with appearing(into, overwrite=overwrite) as temporary:
-        shards = [_encrypt_shard(manifest, entry, temporary, to) for entry in manifest.shards]
+        pairs = zip(manifest.shards, manifest.content["shards"], strict=True)
+        shards = [
+            {**listed, **_encrypt_shard(manifest, entry, temporary, to)} for entry, listed in pairs
+        ]
         files = [
             _encrypt_index(manifest, shards, temporary, to)
             if entry.path == INDEX
@@ -119,12 +113,10 @@ def _encrypt(manifest: Manifest, to: Sequence[PublicKey], into: Path, *, overwri
 def _encrypt_shard(
     manifest: Manifest, entry: ShardEntry, directory: Path, to: Sequence[PublicKey]
 ) -> dict[str, Any]:
-    """Encrypt one shard under a fresh key; return its new entry."""
-    listed = next(one for one in manifest.content["shards"] if one["path"] == entry.path)
+    """Encrypt one shard under a fresh key; return what is new in its entry."""
     renamed = replace(entry, path=entry.path + SUFFIX)
     with (manifest.directory / entry.path).open("rb") as plain:
-        facts = _seal(manifest, renamed, plain, entry.bytes, directory, to)
-    return {**listed, **facts}
+        return _seal(manifest, renamed, plain, entry.bytes, directory, to)
 
 
 def _encrypt_index(
@@ -140,7 +132,9 @@ def _encrypt_index(
         if len(entry["path"]) > width:
             limit = f"at most {width} bytes of a path fit index.pack"
             raise InputError(_problem(manifest, entry["path"], limit, ""))
-        shards["path"][row], shards["bytes"][row] = entry["path"].encode(), entry["bytes"]
+        shards["path"][row] = entry["path"].encode()
+        # of a cold shard the index says how long it is when it is hot, and plain
+        shards["bytes"][row] = entry.get("hot_bytes", entry["bytes"])
     return seal_index(manifest, form.pack(replace(index, shards=shards)), directory, to)
 
 
@@ -149,7 +143,9 @@ def seal_index(
 ) -> dict[str, Any]:
     """Write the bytes of an index, encrypted under a fresh key; return the manifest's entry."""
     entry = FileEntry(path=SEALED_INDEX, bytes=len(data), sha256="")
-    return _seal(manifest, entry, io.BytesIO(data), len(data), directory, to)
+    facts = _seal(manifest, entry, io.BytesIO(data), len(data), directory, to)
+    sync_directory(directory / FOLDER)
+    return facts
 
 
 def _seal(
@@ -167,7 +163,7 @@ def _seal(
     path = directory / entry.path
     path.parent.mkdir(exist_ok=True)
     encrypt_stream(plain, size, path, key, lock)
-    write_record(lock, key, to)
+    put_record(lock, key, to)
     return {
         "path": entry.path,
         "bytes": path.stat().st_size,
@@ -185,31 +181,3 @@ def _copy(manifest: Manifest, entry: FileEntry, directory: Path) -> dict[str, An
 
 def _listed(entry: FileEntry) -> dict[str, Any]:
     return {name: value for name, value in asdict(entry).items() if value != ""}
-
-
-def wrap_again(
-    directory: Path, add: Sequence[PublicKey] = (), user: UserKey | None = None
-) -> list[str]:
-    """Wrap the data keys of an encrypted dataset again: for more people, and under today's policies.
-
-    Returns the paths whose wraps were written. No data are rewritten and the version stays.
-
-    Raises:
-        InputError: nothing is encrypted, or a key is not sealed to this person.
-        SealBrokenError: a record was altered.
-    """
-    manifest = load_manifest(directory)
-    parts = manifest.contributions()
-    locks = [lock for one in parts for lock in locks_of(one)]
-    if not locks:
-        limit = "nothing in it is encrypted"
-        raise InputError(Problem(field="dataset", got=manifest.identifier, limit=limit))
-    user = user or load_key()
-    opened = []
-    for lock in locks:  # all of them first: half of a dataset wrapped helps nobody
-        record = read_record(lock)
-        key = open_record(replace(lock, policy=record.policy), user)
-        opened.append((lock, key, {**record.people, **{one.fingerprint: one for one in add}}))
-    for lock, key, people in opened:
-        write_record(lock, key, people.values())
-    return [os.fspath(lock.directory / lock.path) for lock, _, _ in opened]

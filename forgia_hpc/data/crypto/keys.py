@@ -170,3 +170,15 @@ def wrap_for_grant(manifest: Manifest, entries: Sequence[ShardEntry]) -> dict[st
     if problems:
         raise InputError(problems)
     return found
+
+
+def keys_for_grant(parts: Iterable[tuple[Manifest, Sequence[ShardEntry]]]) -> dict[str, Any]:
+    """Return what a grant of these shards says of keys: this person's wraps, and where the key file is.
+
+    A rank has not its user's environment: it opens what is encrypted, and signs the ledger of use, with that file.
+    """
+    found: dict[str, str] = {}
+    for manifest, entries in parts:
+        found |= wrap_for_grant(manifest, entries)
+    place = {"key_file": str(key_path().absolute())} if key_path().is_file() else {}
+    return {"wrapped_keys": found, **place}

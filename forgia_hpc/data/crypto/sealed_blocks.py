@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from forgia_hpc.data.crypto.keys import Keyring
 from forgia_hpc.data.crypto.sealed_file import SealedFile
-from forgia_hpc.data.crypto.sealed_image import SealedImage
+from forgia_hpc.data.crypto.sealed_image import SealedImage, open_place
 from forgia_hpc.data.reading.arrays import Ints, Place, Stored
 
 CACHE_BYTES = 64 << 20
@@ -184,7 +184,7 @@ def open_encrypted(place: Place) -> EncryptedArray:
         SealBrokenError: the file, its header or its wraps were altered.
     """
     ring: Keyring = place.keyring
-    file = SealedFile(place.path, ring.lock(place.key_id), ring.key_of(place.key_id))
+    file = open_place(place)
     block = file.header.block_bytes
     if block not in ring.caches:
         ring.caches[block] = BlockCache(block)

@@ -9,6 +9,7 @@ from typing import Any
 
 from forgia_hpc.data.crypto.keys import Keyring
 from forgia_hpc.data.crypto.sealed_file import SealedFile
+from forgia_hpc.data.reading.arrays import Place
 
 
 class SealedImage(io.RawIOBase):
@@ -19,6 +20,10 @@ class SealedImage(io.RawIOBase):
         self._file = file
         self._at = 0
         self._number, self._block = -1, bytearray(file.header.block_bytes)
+
+    def __repr__(self) -> str:
+        """Return the path: h5py takes it for the file's name."""
+        return str(self._file.path)
 
     def readable(self) -> bool:
         """Say yes."""
@@ -62,6 +67,17 @@ class SealedImage(io.RawIOBase):
             self._file.decrypt_into(number, memoryview(self._block)[: self._file.size_of(number)])
             self._number = number
         return memoryview(self._block)
+
+
+def open_place(place: Place) -> SealedFile:
+    """Open the file of a place with the key that its keyring holds.
+
+    Raises:
+        InputError: the key is not sealed to this person.
+        SealBrokenError: the file, its header or its wraps were altered.
+    """
+    ring: Keyring = place.keyring
+    return SealedFile(place.path, ring.lock(place.key_id), ring.key_of(place.key_id))
 
 
 def open_sealed(directory: Path, ring: Keyring, key_id: str, *, mapped: bool = True) -> SealedFile:

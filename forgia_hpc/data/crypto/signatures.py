@@ -20,11 +20,10 @@ from forgia_hpc.data.crypto.public_key import (
     signed_by,
     to_base64,
 )
-from forgia_hpc.data.crypto.trust import CONSORTIUM, Trust, load_trust, own_trust
+from forgia_hpc.data.crypto.trust import CONSORTIUM, Trust, load_trust
 from forgia_hpc.data.manifest import MANIFEST, Manifest
 from forgia_hpc.data.sharing import share
 from forgia_hpc.digest import canonical_json
-from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.rundir import write_whole
 
 FOLDER = "signatures"
@@ -42,6 +41,7 @@ class Signed:
     by: PublicKey | None  # None: it can't be read
     fault: str  # empty: it is right
     trusted: bool
+    about: str = ""  # a withdrawal that it is of; empty: the dataset
 
 
 def pae(payload_type: str, body: bytes) -> bytes:
@@ -184,40 +184,3 @@ def _signers(manifest: Manifest, path: Path, who: str) -> list[PublicKey]:
     if payload != canonical_json(statement(manifest, who)):
         raise ValueError(f"signs other shards or another version than {manifest.identifier}")
     return people
-
-
-def require_signatures(manifest: Manifest) -> None:
-    """Refuse a dataset unless the consortium has signed it, or each contribution is signed, by trusted keys.
-
-    A trust.yaml beside the dataset doesn't count: who can alter the data can alter it too.
-
-    Raises:
-        InputError: every contribution without a trusted signature.
-        SealBrokenError: every signature that is wrong.
-    """
-    trust = load_trust()
-    signed = verify(manifest, trust)
-    if manifest.members and any(one.trusted for one in signed):
-        return  # the versions of all members stand in the manifest
-    parts = {one.name: verify(one, trust) for one in manifest.contributions()}
-    every = [*signed, *(one for part in parts.values() for one in part)]
-    if faults := [one.fault for one in every if one.fault]:
-        raise SealBrokenError("\n".join(dict.fromkeys(faults)))
-    problems = [
-        _unsigned(one, parts[one.name], trust)
-        for one in manifest.contributions()
-        if not any(each.trusted for each in parts[one.name])
-    ]
-    if problems:
-        raise InputError(problems)
-
-
-def _unsigned(manifest: Manifest, signed: list[Signed], trust: Trust) -> Problem:
-    by = ", ".join(f"{one.by.name} {one.by.fingerprint}" for one in signed if one.by)
-    return Problem(
-        field="data.require_signatures",
-        got=manifest.identifier,
-        limit=f"no trusted signature for {manifest.contributor}; signed by: {by or 'nobody'}",
-        where=trust.where or f"you have no {own_trust()}",
-        fix=f"forgia data sign {manifest.name}, or list the signer's key in {own_trust()}",
-    )

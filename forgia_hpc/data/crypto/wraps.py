@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 import json
+import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,7 +24,7 @@ from forgia_hpc.data.crypto.public_key import (
 from forgia_hpc.data.sharing import share
 from forgia_hpc.digest import canonical_json
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
-from forgia_hpc.rundir import write_whole
+from forgia_hpc.rundir import sync_directory
 
 FORMAT = "forgia.keys/1"
 FOLDER = "keys"
@@ -63,8 +64,33 @@ def key_id_of(key: bytes) -> str:
     return derive(key, "id", 16).hex()
 
 
-def write_record(lock: Lock, key: bytes, to: Iterable[PublicKey]) -> None:
-    """Write `keys/<key_id>.json`: the data key wrapped anew for each of these."""
+def write_records(records: Iterable[tuple[Lock, bytes, Iterable[PublicKey]]]) -> None:
+    """Write the record of each of these locks; durable when it returns.
+
+    Directories are flushed and shared once: with ten thousand keys, each time was minutes.
+    """
+    folders = set()
+    for lock, key, to in records:
+        put_record(lock, key, to)
+        folders.add(lock.record.parent)
+    for folder in folders:
+        share(folder)
+        sync_directory(folder)
+
+
+def put_record(lock: Lock, key: bytes, to: Iterable[PublicKey]) -> None:
+    """Write `keys/<key_id>.json`, whole: the data key wrapped anew for each; the caller flushes the folder."""
+    lock.record.parent.mkdir(exist_ok=True)
+    part = lock.record.with_name(f".{lock.record.name}.part")
+    with part.open("wb") as out:
+        os.fchmod(out.fileno(), 0o640)
+        out.write(_record(lock, key, to))
+        out.flush()
+        os.fsync(out.fileno())
+    part.replace(lock.record)
+
+
+def _record(lock: Lock, key: bytes, to: Iterable[PublicKey]) -> bytes:
     people = {one.fingerprint: one for one in to}
     record = {
         "format": FORMAT,
@@ -76,10 +102,7 @@ def write_record(lock: Lock, key: bytes, to: Iterable[PublicKey]) -> None:
             for fingerprint, one in sorted(people.items())
         ],
     }
-    lock.record.parent.mkdir(exist_ok=True)
-    with write_whole(lock.record) as temporary:
-        temporary.write_bytes(canonical_json({**record, "mac": mac_of(key, record)}))
-    share(lock.record.parent)
+    return canonical_json({**record, "mac": mac_of(key, record)})
 
 
 def mac_of(key: bytes, record: Mapping[str, Any]) -> str:

@@ -20,7 +20,7 @@ from forgia_hpc.data.fields.layout import (
     Schema,
     Trajectory,
 )
-from forgia_hpc.data.ingest.ucum import UNITS
+from forgia_hpc.data.ingest.unit_terms import is_term
 from forgia_hpc.errors import Problem
 
 _WORD = re.compile(r"[A-Za-z0-9][\w-]*", re.ASCII)
@@ -61,6 +61,9 @@ def _card(given: FieldSet, card: Card) -> Iterator[Problem]:
             yield Problem(field=f"card.{name}", got=theirs, limit=f"the fields say {ours!r}")
     if card.members:
         yield Problem(field="card.members", got=list(card.members), limit="a consortium's only")
+    if card.policy_named("") is None:
+        limit = "one: all trajectories are under the same terms"
+        yield Problem(field="card.policies", got=list(card.policies), limit=limit)
 
 
 def _schema(schema: Schema) -> Iterator[Problem]:
@@ -89,7 +92,7 @@ def _schema(schema: Schema) -> Iterator[Problem]:
     units = {one.name: one.ucum for one in axes} | {one.name: one.ucum for one in schema.fields}
     units |= {one.name: one.ucum for one in measured} | {"time": schema.time_ucum}
     for name, ucum in units.items():
-        if ucum and ucum not in UNITS:
+        if ucum and not is_term(ucum):
             fix = "use its UCUM code, add it to data/ingest/ucum.py, or leave it empty: not said"
             yield Problem(field=f"{name}.ucum", got=ucum, limit="not in our table", fix=fix)
     if not any(one.time_varying and not one.mask for one in schema.fields):

@@ -35,7 +35,7 @@ class Grid:
     """A product of axes, slowest first: the order of every field's array, e.g. z, y, x."""
 
     axes: tuple[Axis, ...]
-    kind: str = "cartesian"  # The Well's grid_type
+    kind: str = "cartesian"  # The Well's grid_type; cylindrical: (z, r), what lies about an axis
 
     @property
     def shape(self) -> tuple[int, ...]:

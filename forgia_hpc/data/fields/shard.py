@@ -24,6 +24,7 @@ from forgia_hpc.data.fields.wellformat import make_fields, write_head
 from forgia_hpc.data.fields.words import as_plain, text_of
 from forgia_hpc.data.packed import Table
 from forgia_hpc.data.shard import ALIGN, fixed_texts, packed_table
+from forgia_hpc.data.writing.hdf5_whole import plain_errors
 
 Stored = Callable[[int, int], Array]  # (field, row of the shard) → stored numbers of a trajectory
 
@@ -57,14 +58,21 @@ class Written:
 
 
 def write(path: Path, source: Source, *, sealed: bool = False) -> Written:
-    """Write the HDF5 file and flush it to disk; `sealed`: with the statistics that the index has already."""
-    with h5py.File(
-        path,
-        "x",
-        libver=("earliest", "v110"),
-        alignment_threshold=ALIGN,
-        alignment_interval=ALIGN,
-    ) as file:
+    """Write the HDF5 file and flush it to disk; `sealed`: with the statistics that the index has already.
+
+    Raises:
+        OSError: no room.
+    """
+    with (
+        plain_errors(path),
+        h5py.File(
+            path,
+            "x",
+            libver=("earliest", "v110"),
+            alignment_threshold=ALIGN,
+            alignment_interval=ALIGN,
+        ) as file,
+    ):
         write_head(file, source.index, source.shard)
         schema = source.index.schema
         dtypes = [DTYPES[one.storage] for one in schema.fields]

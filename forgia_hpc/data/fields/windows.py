@@ -74,6 +74,13 @@ class FieldWindows:
         """Return the number of windows of all contributions."""
         return sum(self.counts)
 
+    def homes(self, contribution: int, windows: Ints) -> tuple[Ints, Ints]:
+        """Return the shard of each window, and how many channels it holds, without reading any."""
+        at = np.searchsorted(self._ends[contribution], windows, side="right")
+        rows = self._rows[contribution][at]
+        shards = self.sources[contribution].index.trajectories["shard"][rows]
+        return shards.astype(np.int64), np.full(len(rows), len(self.channels), np.int64)
+
     def normal(self) -> Normal:
         """Return means and deviations of `channels` over the granted shards of the split."""
         found = []

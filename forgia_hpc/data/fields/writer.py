@@ -20,6 +20,7 @@ from forgia_hpc.data.fields.words import text_of
 from forgia_hpc.data.integrity import merkle_root
 from forgia_hpc.data.manifest import CARD, FORMAT, INDEX, MANIFEST, SHARDS, version_of
 from forgia_hpc.data.writing.appear import appearing, write_file
+from forgia_hpc.data.writing.policies import write_policies
 from forgia_hpc.digest import canonical_json, sha256_file
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.rundir import sync_directory
@@ -69,23 +70,28 @@ def write_shards(
     sources: Sequence[shard.Source], directory: Path
 ) -> tuple[FieldIndex, list[dict[str, Any]]]:
     """Write every shard; return the index completed by what only the files tell, and the entries."""
-    index = sources[0].index
-    shards, arrays = index.shards.copy(), index.arrays.copy()
-    fields = len(index.schema.fields)
     written: list[shard.Written] = []
     entries: list[dict[str, Any]] = []
     for source in sources:
-        path = directory / shards["path"][source.shard].decode()
+        path = directory / source.index.shards["path"][source.shard].decode()
         part = path.with_name(path.name + ".part")
         found = shard.write(part, source)
-        shards["bytes"][source.shard] = part.stat().st_size
-        shards["leaf0"][source.shard] = sum(len(one.leaves) for one in written)
-        arrays["offset"][source.shard * fields : (source.shard + 1) * fields] = found.offsets
-        entries.append(_entry(source, found, part))
+        entries.append(shard_entry(source, found, part, sha256_file(part)))
         part.rename(path)
         written.append(found)
     sync_directory(directory / SHARDS)
-    complete = replace(
+    return complete_index(sources[0].index, written, [one["bytes"] for one in entries]), entries
+
+
+def complete_index(
+    index: FieldIndex, written: Sequence[shard.Written], sizes: Sequence[int]
+) -> FieldIndex:
+    """Return the index with what only the files tell; sizes: of the files, in bytes."""
+    shards, arrays = index.shards.copy(), index.arrays.copy()
+    shards["bytes"] = sizes
+    shards["leaf0"] = np.cumsum([0, *(len(one.leaves) for one in written)])[:-1]
+    arrays["offset"] = np.concatenate([one.offsets for one in written])
+    return replace(
         index,
         shards=shards,
         arrays=arrays,
@@ -93,13 +99,14 @@ def write_shards(
         deltas=np.concatenate([one.deltas for one in written]),
         leaves=np.concatenate([one.leaves for one in written]),
     )
-    return complete, entries
 
 
 def manifest_content(
     given: FieldSet, index: FieldIndex, entries: list[dict[str, Any]], card: Card, directory: Path
 ) -> dict[str, Any]:
-    """Write index.pack and card.yaml, and return what the manifest says."""
+    """Write index.pack, card.yaml and the terms, and return what the manifest says."""
+    named = [card.policy_named("") or ""] * len(entries)
+    policies, digests = write_policies(card, named, directory)
     return {
         "format": FORMAT,
         "layout": FIELDS,
@@ -108,13 +115,19 @@ def manifest_content(
         "files": [
             write_file(directory, INDEX, pack(index)),
             write_file(directory, CARD, dump_card(card).encode()),
+            *policies,
         ],
-        "shards": entries,
+        "shards": [
+            {**entry, **({"policy": digest} if digest else {})}
+            for entry, digest in zip(entries, digests, strict=True)
+        ],
         "provenance": given.provenance,
     }
 
 
-def _entry(source: shard.Source, found: shard.Written, path: Path) -> dict[str, Any]:
+def shard_entry(
+    source: shard.Source, found: shard.Written, path: Path, sha256: str
+) -> dict[str, Any]:
     """Return the manifest's entry of a shard written at `path`."""
     index = source.index
     row = index.shards[source.shard]
@@ -122,7 +135,7 @@ def _entry(source: shard.Source, found: shard.Written, path: Path) -> dict[str, 
     return {
         "path": row["path"].decode(),
         "bytes": path.stat().st_size,
-        "sha256": sha256_file(path),
+        "sha256": sha256,
         "merkle_root": merkle_root(found.leaves),
         "content_id": found.content_id,
         "split": index.split_of(source.shard).value,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -14,6 +16,7 @@ from forgia_hpc.data.ingest.table import Table
 from forgia_hpc.data.ingest.time_words import EPOCHS
 
 DAY_NS = 86_400 * 10**9
+_BLOCK = 1 << 20  # times looked at together
 
 
 def read_times(table: Table, spec: TableSpec, findings: Findings) -> NDArray[np.int64] | None:
@@ -36,6 +39,20 @@ def offset_ns(clock: Clock) -> int:
 def step_ns(clock: Clock) -> int:
     """Return the step of a clock with stamps, in nanoseconds."""
     return round((clock.step_s or 0.0) * 10**9)
+
+
+def is_even(parts: Sequence[NDArray[np.int64]], clock: Clock) -> bool:
+    """Whether all rows follow each other at exactly one step: the usual case, of which no times need be kept."""
+    if not clock.format or clock.zone or not len(parts[0]):
+        return False
+    step, expected = step_ns(clock), int(parts[0][0])
+    for part in parts:
+        for begin in range(0, len(part), _BLOCK):
+            times = part[begin : begin + _BLOCK]
+            if not np.array_equal(times, np.arange(len(times)) * step + expected):
+                return False
+            expected += len(times) * step
+    return True
 
 
 def _counter(table: Table, column: str, findings: Findings) -> NDArray[np.int64] | None:

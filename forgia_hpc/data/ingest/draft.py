@@ -56,6 +56,7 @@ class Draft:
         ]
         return [
             *cut,
+            *(note for one in self.files for note in one.notes),
             *self.clock.notes,
             *(f"column {one.column!r} is constant" for one in self.columns if one.constant),
             *(f"column {one.column!r} is left out: {one.left_out}" for one in self._out()),
@@ -126,6 +127,8 @@ def draft(paths: Sequence[Path], name: str = "", contributor: str = "") -> Draft
     }
     of_file = np.repeat(np.arange(len(files)), [one.rows for one in files])
     asset, clock = _asset_and_clock(columns, of_file)
+    if clock.column is None and files[0].step_s is not None:
+        clock = ClockGuess(step_s=files[0].step_s)
     group_of = _joined(of_file, columns[asset]) if asset is not None else of_file
     cuts = np.flatnonzero(np.diff(group_of)) + 1
     used = {asset, clock.column, clock.seconds_of_day}

@@ -85,6 +85,9 @@ def departures(name: str, every: NDArray[np.float64], was: Expect) -> Iterator[F
         return
     now = _statistics(every)
     noise = _SMALL * max(map(abs, was.mean))
+    if was.width <= noise:
+        yield from _off_level(name, now, (was.low[0], was.high[1]), noise)
+        return
     for what in NAMES:
         least, most = getattr(was, what)
         room = most - least + LEVEL * was.width
@@ -93,6 +96,18 @@ def departures(name: str, every: NDArray[np.float64], was: Expect) -> Iterator[F
             low, high = least / FACTORS[what] - noise, most * FACTORS[what] + noise
         if not low <= now[what] <= high:
             yield Flag(column=name, what=what, got=now[what], expected=(least + most) / 2)
+
+
+def _off_level(
+    name: str, now: dict[str, float], level: tuple[float, float], noise: float
+) -> Iterator[Flag]:
+    """Yield where a column that stood still is elsewhere: that it moves now is no fault of unit, scale or sign.
+
+    Seen in a refinery: a unit that was off for ten days was switched on. Another unit, scale or sign of a constant
+    is another constant; of two columns exchanged the one that moved stands still.
+    """
+    if now["low"] - noise > level[1] or now["high"] + noise < level[0]:
+        yield Flag(column=name, what="mean", got=now["mean"], expected=sum(level) / 2)
 
 
 def _short(value: float) -> float:

@@ -65,6 +65,8 @@ def counter_and_asset(columns: dict[str, pa.Array]) -> tuple[str, str] | None:
 def _format_of(cells: pa.Array) -> tuple[str, Steps] | None:
     if pa.types.is_timestamp(cells.type):
         return "typed", np.asarray(pc.cast(pc.cast(cells, pa.timestamp("ns")), "int64"))
+    if pa.types.is_integer(cells.type) and len(cells) and _goes_on(cells):
+        return _epoch_of(pc.cast(cells, pa.string()))
     if not pa.types.is_string(cells.type) or not len(cells):
         return None
     head = cells.slice(0, 20)
@@ -73,8 +75,19 @@ def _format_of(cells: pa.Array) -> tuple[str, Steps] | None:
             local, bad = parse(cells, form)
             if not bad.any():
                 return form, local
+    return _epoch_of(cells)
+
+
+def _goes_on(cells: pa.Array) -> bool:
+    """Whether numbers go forward nearly always, as times do."""
+    steps = np.diff(np.asarray(pc.fill_null(cells, 0), np.int64))
+    return len(steps) > 0 and bool((steps > 0).mean() > 0.9)
+
+
+def _epoch_of(cells: pa.Array) -> tuple[str, Steps] | None:
+    """Return the unit of counts since 1970 that lie in this century."""
     for form in EPOCHS:
-        local, bad = parse(head, form)
+        local, bad = parse(cells.slice(0, 20), form)
         if not bad.any() and local.min() > _SINCE and local.max() < _UNTIL:
             whole, bad = parse(cells, form)
             return None if bad.any() else (form, whole)

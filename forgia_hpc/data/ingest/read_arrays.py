@@ -1,7 +1,7 @@
 """Arrays (HDF5, MAT, .npy, PCM .wav) → columns of numbers, a stretch of rows at a time.
 
 A column is named as its file names it: HDF5 and MAT 7.3 by the path of a dataset, `speed` or `plant/speed`, and
-`plant/speed[2]` for a column of a table of two dimensions; MAT 5 by the variable; .npy and .wav by number.
+`plant/speed[2]` for a column of a table of two dimensions; MAT 5 and .npz by the variable; .npy, .wav by number.
 """
 
 from __future__ import annotations
@@ -94,20 +94,25 @@ class MatFile(_Arrays):
     def _open(self) -> Iterator[Any]:
         if h5py.is_hdf5(self.path):
             with h5py.File(self.path, "r") as file:
-                yield _Flat({name: file[name] for name in self._names()})
+                # MATLAB writes a matrix column after column, so HDF5 has it turned round
+                yield _Flat({name: np.asarray(file[name]).T for name in self._names()})
             return
-        yield _Flat(_mat5(self.path, self._names()))
+        yield _Flat(mat5_arrays(self.path, self._names()))
 
     def _names(self) -> list[str]:
         return sorted({_split(name)[0] for name in used_columns(self.spec)})
 
 
 class NpyFile(_Arrays):
-    """A .npy: rows × columns, or one column."""
+    """A .npy: rows × columns, or one column; a .npz: arrays by name."""
 
     @contextlib.contextmanager
     def _open(self) -> Iterator[Any]:
         array = np.load(self.path, mmap_mode="r", allow_pickle=False)
+        if not isinstance(array, np.ndarray):
+            with array:
+                yield array
+            return
         table = array.reshape(len(array), -1)
         yield {str(number): table[:, number] for number in range(table.shape[1])}
 
@@ -151,7 +156,12 @@ class _Flat:
         return np.asarray(array).ravel() if 1 in array.shape else np.asarray(array)
 
 
-def _mat5(path: Path, names: list[str]) -> dict[str, Any]:
+def mat5_arrays(path: Path, names: list[str] | None) -> dict[str, Any]:
+    """Return variables of a MATLAB 5 file, all where no names are given.
+
+    Raises:
+        InputError: scipy is not there.
+    """
     try:
         import scipy.io  # noqa: PLC0415 - an extra: only MAT 5 needs it
     except ImportError as error:

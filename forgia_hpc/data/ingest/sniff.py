@@ -18,6 +18,14 @@ LOOK_BYTES = 64 << 20  # of each file; what comes later is not looked at
 _BOM = b"\xef\xbb\xbf"
 _NUMBER = re.compile(r"-?\d+([.,]\d+)?([eE][+-]?\d+)?")
 _TYPED = {".parquet": "parquet", ".arrow": "arrow", ".feather": "arrow"}
+_ARRAYS = {
+    ".h5": "hdf5",
+    ".hdf5": "hdf5",
+    ".mat": "mat",
+    ".npy": "npy",
+    ".npz": "npy",
+    ".wav": "wav",
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -33,6 +41,8 @@ class Sniffed:
     blanks: int = 0  # lines with blanks at their ends
     transposed: bool = False
     cut: bool = False  # there is more than was looked at
+    step_s: float | None = None  # where the file itself says how far apart its rows are
+    notes: tuple[str, ...] = ()
     columns: dict[str, pa.Array]
 
     @property
@@ -51,6 +61,10 @@ def sniff(path: Path) -> Sniffed:
         raise InputError(_no_table(path, "no such file"))
     if path.suffix in _TYPED:
         return _typed(path, _TYPED[path.suffix])
+    if path.suffix in _ARRAYS:
+        from forgia_hpc.data.ingest.sniff_arrays import sniff_arrays  # noqa: PLC0415 - it needs Sniffed, and h5py
+
+        return sniff_arrays(path, _ARRAYS[path.suffix])
     with path.open("rb") as file:
         data = file.read(LOOK_BYTES)
         cut = bool(file.read(1))
@@ -152,5 +166,5 @@ def _no_table(path: Path, limit: str) -> Problem:
         got=path.name,
         limit=limit,
         where=str(path),
-        fix="CSV, whitespace tables, Parquet and Arrow can be drafted; others: docs/adding.md",
+        fix="CSV, whitespace tables, Parquet, Arrow, HDF5, MAT, npy, npz and WAV can be drafted",
     )

@@ -13,6 +13,8 @@ from forgia_hpc.data.ingest.track import Track
 from forgia_hpc.data.ingest.wanted import PolicySpec, SplitSpec
 from forgia_hpc.data.layout import Segment, Split
 
+SEGMENT_BYTES = 1 << 27  # of float32; no window reaches over the end of a segment
+
 
 def split_tracks(
     tracks: dict[str, Track], spec: SplitSpec, findings: Findings
@@ -45,18 +47,25 @@ def _segments(track: Track, begin: int, end: int, split: Split) -> Iterator[Segm
         first, last = max(begin, piece.first), min(end, piece.first + piece.steps)
         if first >= last:
             continue
-        t0 = track.t0_ns
-        yield Segment(
-            asset=track.asset,
-            group=track.spec.group,
-            split=split,
-            channels=track.channels,
-            values=piece.values[:, first - piece.first : last - piece.first],
-            t0_ns=None if t0 is None else t0 + int(first * step * 10**9),
-            rate_num=step.denominator,
-            rate_den=step.numerator,
-            policy=track.spec.policy,
-        )
+        t0, most = track.t0_ns, most_steps(len(track.channels))
+        for begun in range(first, last, most):
+            ended = min(begun + most, last)
+            yield Segment(
+                asset=track.asset,
+                group=track.spec.group,
+                split=split,
+                channels=track.channels,
+                values=piece.values[:, begun - piece.first : ended - piece.first],
+                t0_ns=None if t0 is None else t0 + int(begun * step * 10**9),
+                rate_num=step.denominator,
+                rate_den=step.numerator,
+                policy=track.spec.policy,
+            )
+
+
+def most_steps(channels: int) -> int:
+    """Return the steps of the longest segment: one lies in one shard, which memory holds while it is written."""
+    return max(SEGMENT_BYTES // (4 * channels), 1)
 
 
 def assign_policies(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Protocol
 
 import numpy as np
@@ -11,6 +12,7 @@ from numpy.typing import NDArray
 
 Values = NDArray[np.float64]
 Steps = NDArray[np.int64]
+BLOCK = 1 << 20  # rows of a channel looked at together
 
 
 class Columns(Protocol):
@@ -66,14 +68,50 @@ class Stack:
         """Return which rows of all sources these rows are."""
         return rows if self.keep is None else self.keep[rows]
 
+    @cached_property
+    def _ends(self) -> Steps:
+        return np.cumsum([one.shape[1] for one in self.sources])
+
     def channel(self, number: int) -> Values:
         """Return the values of one channel."""
-        parts = [np.asarray(one[number]) for one in self.sources]
-        values = parts[0] if len(parts) == 1 else np.concatenate(parts)
+        return self.between(number, 0, self.shape[1])
+
+    def finite(self) -> int:
+        """Return how many values are no gaps; a part of a channel is read at a time."""
+        rows = range(0, self.shape[1], BLOCK)
+        return sum(
+            int(np.isfinite(self.between(number, begin, min(begin + BLOCK, self.shape[1]))).sum())
+            for number in range(self.shape[0])
+            for begin in rows
+        )
+
+    def between(self, number: int, begin: int, end: int) -> Values:
+        """Return the values of some rows of a channel; reads what they need, and no more."""
         if self.keep is None:
-            return values
-        kept = values[self.keep]
-        return kept if self.mean is None else _averaged(kept, values[self.mean[0]], self.mean[1])
+            return self._raw(number, begin, end)
+        kept = self._some(number, self.keep[begin:end])
+        if self.mean is None:
+            return kept
+        late, target = self.mean
+        mine = (target >= begin) & (target < end)
+        return _averaged(kept, self._some(number, late[mine]), target[mine] - begin)
+
+    def _some(self, number: int, rows: Steps) -> Values:
+        if not len(rows):
+            return np.zeros(0)
+        first = int(rows.min())
+        return self._raw(number, first, int(rows.max()) + 1)[rows - first]
+
+    def _raw(self, number: int, begin: int, end: int) -> Values:
+        """Return rows of the sources, a view where they lie in one."""
+        at = int(np.searchsorted(self._ends, begin, side="right"))
+        parts = []
+        while begin < end:
+            first = int(self._ends[at]) - self.sources[at].shape[1]
+            stop = min(end, int(self._ends[at]))
+            parts.append(np.asarray(self.sources[at][number])[begin - first : stop - first])
+            begin, at = stop, at + 1
+        return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0), *parts])
 
 
 @dataclass(frozen=True)
@@ -82,7 +120,7 @@ class Placed:
 
     stack: Stack
     rows: slice  # of the stack
-    at: Steps  # the step of each row
+    at: Steps | range  # the step of each row
     begin: int
     end: int
 
@@ -128,16 +166,19 @@ class Placed:
 
     def channel(self, number: int) -> Values:
         """Return one channel."""
-        values = self.stack.channel(number)[self.rows]
-        if len(self.at) == self.end - self.begin:
+        values = self.stack.between(number, self.rows.start, self.rows.stop)
+        if isinstance(self.at, range) or len(self.at) == self.end - self.begin:
             return values
         row = np.full(self.end - self.begin, np.nan)
         row[self.at - self.begin] = values
         return row
 
     def _between(self, begin: int, end: int) -> Placed:
-        first, last = np.searchsorted(self.at, (begin, end))
-        rows = slice(self.rows.start + int(first), self.rows.start + int(last))
+        if isinstance(self.at, range):
+            first, last = (min(max(one - self.at.start, 0), len(self.at)) for one in (begin, end))
+        else:
+            first, last = np.searchsorted(self.at, (begin, end)).tolist()
+        rows = slice(self.rows.start + first, self.rows.start + last)
         return Placed(self.stack, rows, self.at[first:last], begin, end)
 
 

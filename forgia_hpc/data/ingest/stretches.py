@@ -149,14 +149,14 @@ def kept(number: int, folder: Path) -> bool:
 
 
 def fetch(stretch: Stretch, folder: Path) -> Cut:
-    """Return what was put on disk, its values mapped and not read."""
+    """Return what was put on disk, mapped and not read."""
     stem = f"{stretch.number:06d}"
     facts = json.loads((folder / f"{stem}.json").read_text(encoding="utf-8"))
     machine = folder / f"{stem}.machine.npy"
     origin = open_table(stretch.spec, stretch.file, stretch.path).origin(stretch.span)
     return Cut(
         Table(stretch.file.path, {}, facts["rows"], *origin),
-        np.load(folder / f"{stem}.times.npy"),
+        np.load(folder / f"{stem}.times.npy", mmap_mode="r"),
         np.load(folder / f"{stem}.values.npy", mmap_mode="r"),
         tuple(facts["machines"]),
         np.load(machine) if machine.is_file() else None,

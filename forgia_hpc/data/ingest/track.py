@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from forgia_hpc.data.ingest.clock import offset_ns, step_ns
+from forgia_hpc.data.ingest.clock import is_even, offset_ns, step_ns
 from forgia_hpc.data.ingest.findings import CAP, Findings
 from forgia_hpc.data.ingest.recipe import TableSpec
 from forgia_hpc.data.ingest.repeated import repeated_rows
@@ -18,7 +18,7 @@ from forgia_hpc.data.ingest.table import Table
 from forgia_hpc.data.ingest.zone import offsets, to_utc
 from forgia_hpc.data.layout import Channel
 
-HELD_BYTES = 1 << 30  # a machine with more stays where its stretches are: in memory or on disk
+HELD_BYTES = 1 << 28  # a machine with more stays where its stretches are: in memory or on disk
 Steps = NDArray[np.int64]
 
 
@@ -89,8 +89,10 @@ def make_track(
         limit = "a clock by row needs one file an asset"
         findings.problem(f"asset {parts[0].asset}", len(files), limit, str(files))
         return None
-    times = _utc(parts, spec, findings)
     stack = Stack(adjacent([part.values for part in parts]))
+    if is_even([part.times for part in parts], spec.clock):
+        return _even(parts, spec, channels, stack)
+    times = _utc(parts, spec, findings)
     times, stack = _leave_out_repeated_rows(times, stack, parts, spec, findings)
     times, stack = _leave_out_repeated_times(times, stack, parts, spec, findings)
     if findings.total > before:
@@ -100,9 +102,19 @@ def make_track(
         return None
     track = Track(asset=parts[0].asset, spec=spec, channels=channels, t0=t0)
     track.rows = len(times)
-    track.finite = sum(int(np.isfinite(row).sum()) for row in stack)
+    track.finite = stack.finite()
     _cut(track, index, stack, parts, findings)
     return track if findings.total == before else None
+
+
+def _even(parts: list[Rows], spec: TableSpec, channels: tuple[Channel, ...], stack: Stack) -> Track:
+    """Return the track of rows that follow each other at exactly one step."""
+    track = Track(parts[0].asset, spec, channels, t0=int(parts[0].times[0]))
+    track.rows, track.finite = stack.shape[1], stack.finite()
+    whole = Placed(stack, slice(0, track.rows), range(track.rows), 0, track.rows)
+    held = stack.shape[0] * track.rows * 8 <= HELD_BYTES
+    track.pieces.append(Piece(0, whole.in_memory() if held else whole))
+    return track
 
 
 def _utc(parts: list[Rows], spec: TableSpec, findings: Findings) -> Steps:

@@ -1,10 +1,4 @@
-"""Two stretches laid on each other: the best rate and shift, how far the likeness goes, and what it proves.
-
-Proof is the chance that unrelated signals with the same spectra agree so well (Fisher's z with Bartlett's
-count of independent samples), times the number of places that could have been compared. Constants have
-no correlation here, straight ramps are taken off first, and a tone has two independent samples however
-long it is, so none of them ever proves anything.
-"""
+"""Two stretches laid on each other: the best rate and shift, and how far the likeness goes."""
 
 from __future__ import annotations
 
@@ -15,13 +9,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from forgia_hpc.data.leaks.landmarks import Doubles, Floats
+from forgia_hpc.data.leaks.proof import Proof, flat, prove
 
-LIKE = 0.8  # correlation that a copy has, whatever else it has
+LIKE = 0.8  # correlation that a copy has on the scale where it was met
 GLANCE = 0.6  # of a candidate before rate and shift are improved
 FLANK = 0.6  # of a further stretch, to go on
-SAMPLES = 64  # that are compared, at least
-RESIDUE = 0.03
-QUARTERS, QUARTER = 4, 0.6  # correlation that each quarter of a copy has
+SAMPLES = 48  # that are compared, at least
 MOST_SAMPLES = 4096
 ROUNDS = 12
 
@@ -56,7 +49,6 @@ class Overlay:
     rate: float
     shift: float
     correlation: float = 0.0  # signed
-    independent: float = 0.0  # samples that are independent of each other
 
     def moved(self, begin: float, end: float) -> Overlay:
         """Return the same overlay over other steps."""
@@ -80,27 +72,21 @@ def overlay(one: Curve, other: Curve, guess: Overlay) -> Overlay | None:
     return found
 
 
-def proven(pairs: Sequence[tuple[Curve, Curve]], found: Overlay) -> tuple[Overlay, float]:
-    """Return the overlay with its correlation, and the least ln of chance on any of these scales.
-
-    On each scale the curves are compared as they are, and step by step (their differences): of a signal that
-    wanders the first is a handful of slow swings, the second hundreds of independent steps.
-    """
-    best, least = found, 0.0
-    for one, other in pairs:
-        close = _refined(one, other, found, tight=True)
-        if close is None or abs(close.correlation) < LIKE:
-            continue
-        steps = _steps(one, other, close)
-        a, b = one.at(steps), other.at(close.shift + close.rate * (steps - close.begin))
-        for left, right in ((a, b), (np.diff(a), np.diff(b))):
-            if len(left) < SAMPLES or not _throughout(left, right) or _residue(a, b):
-                continue
-            size, free = _agreement(_flat(left), _flat(right))
-            chance = _log_chance(size, free)
-            if chance < least:
-                best, least = replace(close, independent=free), chance
-    return best, least + math.log(2 * len(pairs))
+def proven(levels: Sequence[tuple[Curve, Curve]], found: Overlay) -> tuple[Overlay, Proof]:
+    """Return the overlay improved from coarse to fine, and what it proves on the finest scale."""
+    best = found
+    for one, other in levels:
+        close = _refined(one, other, best, tight=True)
+        if close is None or len(_steps(one, other, close)) >= MOST_SAMPLES:
+            break
+        best, finest = close, (one, other)
+    if best is found or abs(best.correlation) < LIKE:
+        return found, Proof()
+    steps = _steps(*finest, best)
+    if len(steps) < SAMPLES:
+        return best, Proof()
+    there = finest[1].at(best.shift + best.rate * (steps - best.begin))
+    return best, prove(finest[0].at(steps), there, math.copysign(1.0, best.correlation))
 
 
 def _grown(one: Curve, other: Curve, found: Overlay) -> Overlay | None:
@@ -141,8 +127,8 @@ def _steps(one: Curve, other: Curve, found: Overlay) -> Doubles:
 def _of(one: Curve, other: Curve, found: Overlay) -> float:
     """Return the correlation of an overlay as it is."""
     steps = _steps(one, other, found)
-    a = _flat(one.at(steps))
-    b = _flat(other.at(found.shift + found.rate * (steps - found.begin)))
+    a = flat(one.at(steps))
+    b = flat(other.at(found.shift + found.rate * (steps - found.begin)))
     size = math.sqrt(float(a @ a) * float(b @ b))
     return float(a @ b) / size if size > 1e-12 * len(a) else 0.0
 
@@ -163,8 +149,8 @@ def _refined(one: Curve, other: Curve, guess: Overlay, *, tight: bool) -> Overla
         rates = best.rate * (1 + np.linspace(-stretch, stretch, 5))
         there = best.shift + best.rate * (middle - best.begin)
         where = there + offsets[:, None, None] + rates[None, :, None] * (steps - middle)
-        a = _flat(one.at(steps))
-        b = _flat(other.at(where))
+        a = flat(one.at(steps))
+        b = flat(other.at(where))
         size = np.sqrt(float(a @ a) * np.einsum("ijk,ijk->ij", b, b))
         with np.errstate(divide="ignore", invalid="ignore"):
             found = np.where(size > 1e-12 * len(a), (b @ a) / size, 0.0)
@@ -174,49 +160,3 @@ def _refined(one: Curve, other: Curve, guess: Overlay, *, tight: bool) -> Overla
             best, rate=float(rates[j]), shift=float(shift), correlation=float(found[i, j])
         )
     return best
-
-
-def _flat(values: Doubles) -> Doubles:
-    """Return values (…, sample) without mean and straight ramp."""
-    ramp = np.linspace(-1, 1, values.shape[-1])
-    ramp /= math.sqrt(float(ramp @ ramp))
-    values = values - values.mean(axis=-1, keepdims=True)
-    found: Doubles = values - (values @ ramp)[..., None] * ramp
-    return found
-
-
-def _residue(a: Doubles, b: Doubles) -> bool:
-    """Return whether hardly anything of the signals (of deviation 1) is left on this scale: a tone's leakage."""
-    return min(float(a.std()), float(b.std())) < RESIDUE
-
-
-def _throughout(a: Doubles, b: Doubles) -> bool:
-    """Return whether every quarter agrees: two signals that share one jump or spike agree in one of them only."""
-    parts = zip(np.array_split(a, QUARTERS), np.array_split(b, QUARTERS), strict=True)
-    found = [_agreement(_flat(left), _flat(right))[0] for left, right in parts]
-    return min(found) > QUARTER or max(found) < -QUARTER
-
-
-def _agreement(a: Doubles, b: Doubles) -> tuple[float, float]:
-    """Return correlation and Bartlett's count: samples / sum of both autocorrelations' product over all lags."""
-    size = math.sqrt(float(a @ a) * float(b @ b))
-    if size <= 1e-12 * len(a):
-        return 0.0, 0.0
-    product = _echo(a) * _echo(b)
-    free = len(a) / max(float(product[0] + 2 * product[1:].sum()), 1.0)
-    return float(a @ b) / size, free
-
-
-def _log_chance(correlation: float, free: float) -> float:
-    """Return ln of the chance that unrelated signals agree so well at one place."""
-    if free <= 3:
-        return 0.0
-    return -0.5 * math.atanh(min(abs(correlation), 0.9999)) ** 2 * (free - 3)
-
-
-def _echo(values: Doubles) -> Doubles:
-    """Return the autocorrelation at lags 0 … half."""
-    wide = np.fft.rfft(values, 2 * len(values))
-    power = np.fft.irfft((wide * wide.conj()).real)[: len(values) // 2 + 1]
-    echo: Doubles = power / max(float(power[0]), 1e-300)
-    return echo

@@ -16,8 +16,8 @@ from forgia_hpc.data.leaks.sketch import Keys
 
 FINER = 3  # octaves below that of a key that may prove it
 TRIES = 4  # candidates of a pair of series that are laid on each other
-MOST = 2_000  # pairs of series that are
-ALARMS = 1e-6  # expected of unrelated Gaussian signals in a whole search; real ones jump and repeat
+MOST = 20_000  # pairs of series that are
+ALARMS = 1e-3  # expected of unrelated Gaussian signals in a whole search; real ones jump and repeat
 CACHED = 8192  # curves
 CONTEXT = 24  # spans of a candidate that are read on each side
 
@@ -31,6 +31,7 @@ class Match:
     overlay: Overlay
     octave: int  # compared after smoothing over 2**octave steps
     log_expected: float  # ln of the false alarms expected of this proof in the whole search
+    independent: float  # samples of it that are independent of each other
 
 
 class Bench:
@@ -39,7 +40,7 @@ class Bench:
     def __init__(self, source: Source, keys: Keys, hits: Hits) -> None:
         """Take the series, their keys and the candidates."""
         self._source, self._keys, self._hits = source, keys, hits
-        self._places = 2 * math.log(max(len(keys), 2)) + math.log(50)
+        self._places = places_of(len(keys))
         self._curve = lru_cache(maxsize=CACHED)(self._read)
 
     def matches(self, rows: Ints) -> list[Match]:
@@ -65,12 +66,13 @@ class Bench:
         if found is None or abs(found.correlation) < LIKE:
             return None
         finer = range(min(*octaves, FINER) + 1)
-        pairs = [(self._around(a, less), self._around(b, less)) for less in finer]
-        proof, chance = proven(pairs, found)
-        if self._places + chance > math.log(ALARMS):
+        levels = [(self._around(a, less), self._around(b, less)) for less in finer]  # coarse first
+        laid, proof = proven(levels, found)
+        if not proof.holds(math.log(ALARMS) - self._places):
             return None
-        expected = self._places + chance
-        return Match(int(keys.series[a]), int(keys.series[b]), proof, max(octaves), expected)
+        one, other = int(keys.series[a]), int(keys.series[b])
+        expected = self._places + proof.log_chance
+        return Match(one, other, laid, max(octaves), expected, proof.independent)
 
     def _around(self, row: int, less: int = 0) -> Curve:
         """Return the curve about a key, on its scale or a finer one; of a short series all of it."""
@@ -89,14 +91,19 @@ class Bench:
         return Curve(curve.copy(), float(first), float(1 << octave))
 
 
+def places_of(keys: int) -> float:
+    """Return ln of the places that a search of so many keys could compare, rates and shifts about each too."""
+    return 2 * math.log(max(keys, 2)) + math.log(50)
+
+
 def by_pair(keys: Keys, hits: Hits) -> tuple[list[Ints], int]:
     """Return the best rows of each pair of series, the best pairs first; and how many pairs are left out."""
     if not len(hits):
         return [], 0
     pair = keys.series[hits.one].astype(np.int64) << 32 | keys.series[hits.other].astype(np.int64)
-    worth = 4 * hits.votes - hits.unlike
+    worth = hits.likeness + 4.0 * (hits.votes - 1)
     order = np.lexsort((-worth, pair))
     cuts = np.flatnonzero(np.diff(pair[order])) + 1
-    groups = [rows[: 1 if hits.votes[rows[0]] == 1 else TRIES] for rows in np.split(order, cuts)]
-    groups.sort(key=lambda rows: -int(worth[rows[0]]))
+    groups = [rows[:TRIES] for rows in np.split(order, cuts)]
+    groups.sort(key=lambda rows: -float(worth[rows[0]]))
     return groups[:MOST], max(len(groups) - MOST, 0)

@@ -16,6 +16,12 @@ Ints = NDArray[np.int64]
 BETWEEN = ("contributors", "splits", "all")
 
 
+def compared(between: str, one: tuple[str, bool], other: tuple[str, bool]) -> bool:
+    """Whether two sides (contributor, held out) are compared, by one of BETWEEN."""
+    others = between != "splits" and one[0] != other[0]
+    return others or (between != "contributors" and one[1] != other[1])
+
+
 @dataclass(frozen=True)
 class Place:
     """A series in words."""
@@ -60,14 +66,8 @@ class Pool:
 
     def comparable(self, between: str) -> NDArray[np.bool_]:
         """Return (side, side): what is compared, by one of BETWEEN."""
-        size = len(self._sides)
-        found = np.zeros((size, size), np.bool_)
-        for a, (who, judged) in enumerate(self._sides):
-            for b, (other, other_judged) in enumerate(self._sides):
-                found[a, b] = (between != "splits" and who != other) or (
-                    between != "contributors" and judged != other_judged
-                )
-        return found
+        rows = [[compared(between, one, other) for other in self._sides] for one in self._sides]
+        return np.array(rows, np.bool_).reshape(len(rows), len(rows))
 
     def place(self, number: int) -> Place:
         """Return a series in words."""

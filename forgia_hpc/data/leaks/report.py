@@ -8,12 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from forgia_hpc.data.fields.layout import FORMAT as FIELDS
+from forgia_hpc.data.fields.reader import open_fields
+from forgia_hpc.data.layout import FORMAT as TELEMETRY
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.leaks.confirm import Match
 from forgia_hpc.data.leaks.kept import FORMAT, kept_at
 from forgia_hpc.data.leaks.pool import Pool
-from forgia_hpc.data.leaks.search import Search, Told, search
-from forgia_hpc.data.manifest import load_manifest
+from forgia_hpc.data.leaks.search import NOTHING, Search, Told, search
+from forgia_hpc.data.leaks.trajectories import contaminated_trajectories, copied_trajectories
+from forgia_hpc.data.manifest import flatten, load_manifest
 from forgia_hpc.data.reader import open_dataset
 from forgia_hpc.rundir import write_json
 
@@ -28,24 +32,40 @@ def watch_leaks(directory: Path, between: str, told: Told = lambda *_: None) -> 
         SealBrokenError: a shard was altered.
     """
     manifest = load_manifest(directory)
-    with open_dataset(directory) as dataset:
-        pool = Pool(dataset)
-        found = search(pool, pool.side, pool.comparable(between), told)
-        content: Document = {
-            "format": FORMAT,
-            "dataset": manifest.identifier,
-            "version": manifest.version,
-            "members": {one.manifest.name: one.manifest.version for one in dataset.sources},
-            "between": between,
-            "search": _said(found, len(pool)),
-            "pairs": [_pair(pool, match) for match in found.matches],
-            "contaminated": _shares(pool, found),
-        }
+    members = flatten([manifest])
+    layouts = {one.layout for one in members}
+    content: Document = {
+        "format": FORMAT,
+        "dataset": manifest.identifier,
+        "version": manifest.version,
+        "members": {one.name: one.version for one in members},
+        "between": between,
+        **_of_series(directory if TELEMETRY in layouts else None, between, told),
+        "trajectories": [],
+    }
+    if FIELDS in layouts:
+        with open_fields(directory) as fields:
+            content["trajectories"] = copied_trajectories(fields, between)
+            content["contaminated"] += contaminated_trajectories(fields, content["trajectories"])
     if between == "all":
         path = kept_at(directory.resolve().parent, manifest.version)
         path.parent.mkdir(parents=True, exist_ok=True)
         write_json(path, content)
     return content
+
+
+def _of_series(directory: Path | None, between: str, told: Told) -> Document:
+    """Return what was found among the series of a dataset, if it has any."""
+    if directory is None:
+        return {"search": _said(NOTHING, 0), "pairs": [], "contaminated": []}
+    with open_dataset(directory) as dataset:
+        pool = Pool(dataset)
+        found = search(pool, pool.side, pool.comparable(between), told)
+        return {
+            "search": _said(found, len(pool)),
+            "pairs": [_pair(pool, match) for match in found.matches],
+            "contaminated": _shares(pool, found),
+        }
 
 
 def _said(found: Search, series: int) -> Document:
@@ -72,7 +92,7 @@ def _pair(pool: Pool, match: Match) -> Document:
         "scale": _scale(pool, match),
         "rate": round(laid.rate, 5),
         "shift": round(pool.place(match.other).first + laid.shift - first - laid.begin, 2),
-        "independent": round(laid.independent, 1),
+        "independent": round(match.independent, 1),
         "log10_expected_by_chance": round(match.log_expected / 2.302585, 1),
     }
 

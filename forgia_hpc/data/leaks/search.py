@@ -33,6 +33,9 @@ class Search:
     untried: int
 
 
+NOTHING = Search((), 0, 0, 0, 0, 0, 0, 0, 0)
+
+
 def search(
     source: Source,
     side: NDArray[np.int64],

@@ -8,8 +8,8 @@
 4. the codes of pieces that follow each other make a key. The more data, the more pieces, so that chance
    alone gives no more than a few partners a key
 5. of all keys a share is kept, chosen by the key alone: a copy keeps the same ones
-6. each key kept has a fingerprint of 64 bits of a stretch two and a half times as long: keys that meet by
-   chance differ in it
+6. each key kept has the curve of a stretch two and a half times as long, as 32 cosine coefficients of a byte each:
+   keys that meet by chance differ in it
 """
 
 from __future__ import annotations
@@ -34,25 +34,23 @@ from forgia_hpc.data.leaks.landmarks import (
 PIECE = 4  # landmarks on
 MEANS, WAVES = 16, 5
 SHORT, LONG = 9.0, 90.0  # samples of a piece
-WIDE, RIPPLES = 64, 28  # samples and cosine coefficients of a fingerprint
+WIDE, RIPPLES = 64, 32  # samples and cosine coefficients of the stretch about a key
 MARGIN = 0.75  # of a key's stretch, on each side of it
-ENTRY = 30  # bytes of a key
+ENTRY = 22 + RIPPLES  # bytes of a key
 EVERY = np.uint64(2**64 - 1)
-KEPT = 256  # keys for each square root of a value: memory grows with the root of the data
+KEPT = 640  # keys for each square root of a value: memory grows with the root of the data
 _WEIGHTS = np.array([0.67, 0.76, 0.8, 0.8, 1.03], np.float32)  # unequal spread of the coefficients
 
 
-def _planes() -> NDArray[np.float32]:
-    """Return (sample, bit): directions in the space of the coefficients, low ones taken down to size."""
+def _ripples() -> NDArray[np.float32]:
+    """Return (sample, coefficient): cosines, the low ones taken down to size."""
     waves = np.arange(1, RIPPLES + 1)
     cosines = np.cos(np.pi / WIDE * (np.arange(WIDE)[:, None] + 0.5) * waves)
-    drawn = np.random.default_rng(7).normal(size=(RIPPLES, 64))
-    planes: NDArray[np.float32] = (cosines * np.minimum(waves, 14) @ drawn).astype(np.float32)
-    return planes
+    found: NDArray[np.float32] = (cosines * np.minimum(waves, 14)).astype(np.float32)
+    return found
 
 
-_PLANES = _planes()
-_BITS = np.uint64(1) << np.arange(64, dtype=np.uint64)
+_COEFFICIENTS = _ripples()
 
 
 def _turn(seed: int) -> NDArray[np.float32]:
@@ -76,7 +74,9 @@ class Keys:
     end: NDArray[np.float32]
     octave: NDArray[np.int8]
     top: Bools  # begins at a maximum
-    print: NDArray[np.uint64]  # fingerprint
+    waves: NDArray[
+        np.int8
+    ]  # (key, coefficient) of the stretch about it, as if it began at a maximum
 
     def __len__(self) -> int:
         """Return how many there are."""
@@ -162,7 +162,7 @@ def _of_scale(curve: Floats, marks: Landmarks, wish: tuple[int, Ints, int, np.ui
         (right * step - begin).astype(np.float32),
         np.full(len(rows), octave, np.int8),
         marks.top[rows],
-        _prints(curve, left, right, marks.top[rows]),
+        _waves(curve, left, right, marks.top[rows]),
     )
 
 
@@ -172,9 +172,9 @@ def _before_end(place: Doubles, owner: Ints, bounds: Ints, curve: Floats, step: 
     return inside
 
 
-def _prints(curve: Floats, left: Doubles, right: Doubles, top: Bools) -> NDArray[np.uint64]:
-    """Return the fingerprints of stretches: which side of 64 planes their curve lies."""
-    found = np.zeros(len(left), np.uint64)
+def _waves(curve: Floats, left: Doubles, right: Doubles, top: Bools) -> NDArray[np.int8]:
+    """Return the coefficients of stretches, the largest of each 127."""
+    found = np.zeros((len(left), RIPPLES), np.int8)
     for at in range(0, len(left), 4096):
         part = slice(at, at + 4096)
         span = right[part] - left[part]
@@ -183,8 +183,9 @@ def _prints(curve: Floats, left: Doubles, right: Doubles, top: Bools) -> NDArray
         whole = place.astype(np.int64)
         low = curve[whole]
         samples = low + (place - whole).astype(np.float32) * (curve[whole + 1] - low)
-        side = (samples @ _PLANES > 0) == top[part, None]
-        found[part] = side @ _BITS
+        waves = samples @ _COEFFICIENTS
+        most = np.maximum(np.abs(waves).max(axis=1), np.float32(1e-30))
+        found[part] = waves * (np.where(top[part], 127, -127) / most)[:, None]
     return found
 
 
@@ -236,5 +237,5 @@ def no_keys() -> Keys:
         np.zeros(0, np.float32),
         np.zeros(0, np.int8),
         np.zeros(0, np.bool_),
-        np.zeros(0, np.uint64),
+        np.zeros((0, RIPPLES), np.int8),
     )

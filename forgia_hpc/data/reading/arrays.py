@@ -2,7 +2,7 @@
 
 A hot shard (contiguous, plain) is mapped, or read at its offset by preadv(2): neither goes through
 libhdf5, whose one lock is for the whole process. Encrypted (`.h5e`) and cold shards have readers of
-their own, found by name when one is met.
+their own, found by name when one is met; what is both is a cold one.
 """
 
 from __future__ import annotations
@@ -85,6 +85,6 @@ def open_array(place: Place, io: str) -> Array:
 
 
 def _kind(place: Place, io: str) -> str:
-    if place.path.suffix == ENCRYPTED:
-        return ENCRYPTED
-    return COLD if place.profile == COLD else io
+    if place.profile == COLD:  # encrypted or not: only libhdf5 undoes its filters
+        return COLD
+    return ENCRYPTED if place.path.suffix == ENCRYPTED else io

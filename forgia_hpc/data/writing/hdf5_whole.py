@@ -5,16 +5,17 @@ h5py closes a file on a full disk with a chain of RuntimeErrors, some of them ig
 
 from __future__ import annotations
 
-import errno
+import contextlib
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, TypeVar
 
 import h5py
 
 T = TypeVar("T")
+_ERRNO = re.compile(r"errno = (\d+)")
 IMAGE_BYTES = (
     1 << 30
 )  # a larger file is written by HDF5 itself: its image would not fit beside its arrays
@@ -42,14 +43,25 @@ def write_hdf5(path: Path, size: int, fill: Callable[[h5py.File], T], **words: A
     return found
 
 
-def _directly(path: Path, fill: Callable[[h5py.File], T], words: dict[str, Any]) -> T:
+@contextlib.contextmanager
+def plain_errors(path: Path) -> Iterator[None]:
+    """Make an OSError with number and place of what HDF5 says of a write that failed.
+
+    While it closes it says RuntimeError, else an OSError without a number; the number is in the text of both.
+    """
     try:
-        with h5py.File(path, "x", **words) as file:
-            found = fill(file)
-    except RuntimeError as error:
-        told = re.search(r"errno = (\d+)", str(error))
-        number = int(told[1]) if told else errno.EIO
+        yield
+    except (RuntimeError, OSError) as error:
+        told = _ERRNO.search(str(error))
+        if told is None:
+            raise
+        number = int(told[1])
         raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _directly(path: Path, fill: Callable[[h5py.File], T], words: dict[str, Any]) -> T:
+    with plain_errors(path), h5py.File(path, "x", **words) as file:
+        found = fill(file)
     with path.open("rb") as written:
         os.fsync(written.fileno())
     return found

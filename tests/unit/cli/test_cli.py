@@ -77,6 +77,14 @@ def test_every_verb_explains_itself_with_an_example(name: str) -> None:
             "resources.walltime=00:30:00",
             "--dry-run",
         ],
+        [
+            "submit",
+            "simulate",
+            "cluster=leonardo_booster",
+            "resources.account=a",
+            "resources.walltime=00:30:00",
+            "--dry-run",
+        ],
         ["status"],
         ["cluster", "list"],
         ["config", "show", "train"],
@@ -98,6 +106,11 @@ def test_nothing_heavy_is_imported_on_the_login_node(words: list[str]) -> None:
     assert done.returncode == 0, done.stderr
     loaded = set(done.stderr.rpartition("LOADED ")[2].split())
     assert not HEAVY & loaded
+    if (
+        "simulate" in words
+    ):  # an ensemble's design is NumPy's and SciPy's work; solvers compile on the node
+        assert "scipy" in loaded
+        assert "numba" not in loaded
     if words == ["--help"]:
         assert not {"rich", "hydra", "omegaconf", "submitit", "numpy", "yaml"} & loaded
 

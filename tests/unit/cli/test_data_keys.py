@@ -8,6 +8,7 @@ from forgia_hpc.cli.main import forgia
 from forgia_hpc.data.manifest import load_manifest
 from forgia_hpc.data.writer import seal_consortium
 from forgia_hpc.errors import InputError
+from forgia_hpc.rundir import write_json
 
 
 @pytest.fixture
@@ -46,7 +47,10 @@ def test_the_whole_trip_of_a_contributor(root, tmp_path):
     assert (len(told["shards"]), len(told["keys_destroyed"]), told["versions"]) == (3, 4, {})
     told = json.loads(said("withdraw", tmp_path / "s" / "mill", "--yes", "--json"))
     assert load_manifest(place).version == told["versions"]["valley"]
-    assert "not signed" in said("verify", place)
+    told = said("verify", place)
+    assert "not signed" in told
+    assert "withdrawal of mill" in told
+    assert json.loads(said("verify", place, "--json"))["signed"][0]["about"][:10] == "withdrawal"
     assert "sound" in said("check", place)
 
 
@@ -54,6 +58,49 @@ def test_encrypting_in_place_replaces_the_plain_version(root):
     said("encrypt", "mill", "--replace")
     assert not list((root / "mill").rglob("*.h5"))
     assert len(list((root / "mill").rglob("*.h5e"))) == 3
+
+
+def test_decrypting_in_place_gives_the_plain_version_back(root):
+    before = load_manifest(root / "mill").version
+    said("encrypt", "mill", "--replace")
+    assert "the version that was encrypted" in said("decrypt", "mill", "--replace")
+    assert load_manifest(root / "mill").version == before
+    assert not (root / "mill" / "keys").exists()
+    told = json.loads(said("encrypt", "mill", "--replace", "--json"))
+    assert set(json.loads(said("decrypt", "mill", "--replace", "--json"))["versions"]) == set(
+        told["versions"]
+    )
+
+
+def test_who_is_removed_is_named_and_what_stays_is_told(root, tmp_path, monkeypatch):
+    monkeypatch.setenv("FORGIA_RUNS", str(tmp_path / "runs"))
+    public = json.loads(said("keygen", "--name", "ben", "--to", tmp_path / "ben.json", "--json"))
+    said("encrypt", "mill", "--to", public["public"], "--replace")
+    (key, *_) = (one.key_id for one in load_manifest(root / "mill").shards)
+    for name, by in (("bens", public["public"]), ("annas", "forgia-key-1 anna x")):
+        (tmp_path / "runs" / name / "inputs").mkdir(parents=True)
+        grant = {"wrapped_keys": {key: "AA=="}, "signature": {"by": by}}
+        write_json(tmp_path / "runs" / name / "inputs" / "grant.json", grant)
+    told = json.loads(said("encrypt", "mill", "--remove", "ben", "--json"))
+    assert told["removed"] == [public["public"]]
+    assert len(told["wrapped"]) == 4
+    assert [one.split("/")[-3] for one in told["wraps_left"]] == ["bens"]
+    assert "ben" not in said("info", "mill")
+
+
+def test_a_list_tells_the_state_of_signatures(root):
+    said("sign", "mill")
+    rows = {one["name"]: one for one in json.loads(said("list", "--json"))["datasets"]}
+    (one,) = rows["mill"]["signatures"]
+    assert (one["who"], one["by"], one["state"], one["about"]) == (
+        "acme",
+        "anna",
+        "right",
+        "dataset",
+    )
+    (path,) = (root / "mill" / "signatures").iterdir()
+    path.write_bytes(path.read_bytes()[:-1])
+    assert "acme (wrong)" in " ".join(said("list").split())
 
 
 def test_a_place_must_be_chosen_and_a_name_typed(root):

@@ -131,6 +131,7 @@ def test_publish_check_and_usage(forgia, valley, tmp_path) -> None:
     assert done.returncode == ExitCode.INPUT
     assert "may NOT go to consortium; by the policies at most: none" in done.stdout
     assert "forge (forge_works) forbids it" in done.stdout
+    assert "ledger of use: unsigned" in done.stdout
     assert "MIT" in done.stdout
     done = forgia("data", "usage", str(both), "--shards")
     assert done.returncode == 0, done.stderr
@@ -155,7 +156,9 @@ def test_a_model_of_what_was_withdrawn_since_is_refused(
     monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "anna.json"))
     make_key(tmp_path / "anna.json", "anna")
     place = model(valley, tmp_path / "one", "mill")
-    assert forgia("data", "publish-check", str(place)).returncode == ExitCode.OK
+    done = forgia("data", "publish-check", str(place))
+    assert done.returncode == ExitCode.OK
+    assert "ledger of use: signed by anna " in done.stdout
     told = json.loads(forgia("data", "withdraw", "mill", "--yes", "--json").stdout)
     assert told["frozen_unreadable"] == []
     done = forgia("data", "publish-check", str(place))
@@ -164,4 +167,6 @@ def test_a_model_of_what_was_withdrawn_since_is_refused(
     assert f"mill was withdrawn by mill_works on {day}" in done.stdout
     done = forgia("data", "publish-check", str(place), "--allow-withdrawn", "--json")
     assert done.returncode == ExitCode.OK
-    assert json.loads(done.stdout)["withdrawn"][0]["contribution"] == "mill"
+    told = json.loads(done.stdout)
+    assert told["withdrawn"][0]["contribution"] == "mill"
+    assert told["signed_by"].startswith("forgia-key-1 anna ")

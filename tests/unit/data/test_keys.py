@@ -6,7 +6,7 @@ import pytest
 from fakes.telemetry import sealed
 
 from forgia_hpc.data.access.granting import make_grant
-from forgia_hpc.data.crypto.encrypting import encrypt, wrap_again
+from forgia_hpc.data.crypto.encrypting import encrypt
 from forgia_hpc.data.crypto.key_file import key_path, load_key, make_key
 from forgia_hpc.data.crypto.keys import (
     Keyring,
@@ -16,6 +16,7 @@ from forgia_hpc.data.crypto.keys import (
     open_record,
     wrap_for_grant,
 )
+from forgia_hpc.data.crypto.people import people_of, person_of, wrap_again
 from forgia_hpc.data.crypto.public_key import from_base64, public_from, seal_to, to_base64
 from forgia_hpc.data.manifest import load_manifest
 from forgia_hpc.data.reader import open_dataset
@@ -228,3 +229,42 @@ def test_a_renewed_policy_is_wrapped_again_and_rewrites_no_data(mill):
     wrap_again(mill.directory)
     assert key_id_of(open_record(lock, load_key())) == lock.key_id
     assert (mill.directory / lock.path).stat().st_mtime_ns == before
+
+
+def test_who_is_taken_off_opens_nothing_more_here_and_the_rest_stays(mill, tmp_path, monkeypatch):
+    ben, other = (make_key(tmp_path / name, "ben") for name in ("ben.json", "other.json"))
+    wrap_again(mill.directory, [ben, other])
+    there = people_of(mill)
+    with pytest.raises(InputError, match=f"several are called so.*{ben.fingerprint}"):
+        person_of("ben", there)
+    with pytest.raises(InputError, match="nothing is sealed to them"):
+        person_of("carla", there)
+    assert len(wrap_again(mill.directory, remove=[person_of(ben.fingerprint, there)])) == 4
+    assert load_manifest(mill.directory).version == mill.version
+    assert set(people_of(mill)) == {load_key().public.fingerprint, other.fingerprint}
+    for name in ("other", "ben"):
+        monkeypatch.setenv("FORGIA_KEY", str(tmp_path / f"{name}.json"))
+        if name == "ben":
+            with pytest.raises(InputError, match="is sealed to"):
+                open_dataset(mill.directory)
+        else:
+            open_dataset(mill.directory).__exit__(None, None, None)
+
+
+def test_what_was_granted_before_still_opens_for_who_was_taken_off(mill, tmp_path, monkeypatch):
+    """Said in the threat model: a wrap in a grant, as a key that was kept, is out of reach."""
+    ben = make_key(tmp_path / "ben.json", "ben")
+    wrap_again(mill.directory, [ben])
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "ben.json"))
+    grant = make_grant(mill, Data(dataset="mill"))
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "anna.json"))
+    wrap_again(mill.directory, remove=[ben])
+    with open_dataset(grant) as dataset:
+        assert dataset.segments("mill")
+
+
+def test_nobody_takes_off_oneself_and_locks_everybody_out(mill, anna):
+    with pytest.raises(InputError, match="another who holds the keys"):
+        wrap_again(mill.directory, remove=[anna])
+    with pytest.raises(InputError, match="nothing in it is encrypted"):
+        people_of(load_manifest(mill.directory.parents[1] / "plain" / "mill"))

@@ -6,8 +6,7 @@ from dataclasses import replace
 import pytest
 from fakes.telemetry import card, contribution
 
-from forgia_hpc.data.access.granted import granted_inputs
-from forgia_hpc.data.access.granting import Asked
+from forgia_hpc.data.access.granting import Asked, granted_inputs
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.reader import open_dataset
 from forgia_hpc.data.sampler import Sampler

@@ -3,13 +3,16 @@ import json
 from dataclasses import replace
 
 import pytest
+from fakes.simulated import field_card, simulated
 from fakes.telemetry import card, contribution, sealed
 
 from forgia_hpc.data.access.grant import grant_digest, read_grant
 from forgia_hpc.data.access.granting import grant_of, make_grant
 from forgia_hpc.data.access.judging import Asked, judge
 from forgia_hpc.data.access.policies import place_of, read_sealed
+from forgia_hpc.data.access.terms import digest_of_document
 from forgia_hpc.data.card import card_from
+from forgia_hpc.data.fields.writer import seal_fields
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.manifest import load_manifest
 from forgia_hpc.data.reader import open_dataset
@@ -368,3 +371,22 @@ def test_a_grant_that_has_ended_is_refused_whenever_it_is_opened(valley):
     read_grant(grant, now=NOON)
     with pytest.raises(InputError, match=r"grant\.expires"):
         read_grant(grant, now=NOON + datetime.timedelta(hours=12))
+
+
+def test_fields_are_under_a_sealed_document_too_and_under_one(tmp_path):
+    """The card's words alone bound no wrap, and a grant with a milder policy would have passed."""
+    seal_fields(simulated(), field_card(policy={"purposes": ["train"]}), tmp_path / "quench")
+    manifest = load_manifest(tmp_path / "quench")
+    (digest,) = {one.policy for one in manifest.shards}
+    assert (tmp_path / "quench" / place_of(digest)).is_file()
+    grant = json.loads(json.dumps(make_grant(manifest, Data(dataset="quench"))))
+    milder = {**grant["policies"][digest], "prohibition": []}
+    grant["policies"] = {digest_of_document(milder): milder}
+    for one in grant["contributions"][0]["shards"]:
+        one["policy"] = digest_of_document(milder)
+    grant["digest"] = grant_digest(grant)
+    with pytest.raises(SealBrokenError, match="granted under policy"):
+        read_grant(grant)
+    two = {"a": {"purposes": ["train"]}, "b": {"release": "open"}}
+    with pytest.raises(InputError, match="under the same terms"):
+        seal_fields(simulated(), field_card(policies=two), tmp_path / "other")

@@ -8,15 +8,14 @@ import yaml
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from fakes.telemetry import card, contribution, sealed
 
-from forgia_hpc.data.access.grant import read_grant
-from forgia_hpc.data.access.granted import granted_inputs
-from forgia_hpc.data.access.granting import Asked, make_grant
+from forgia_hpc.data.access.grant import grant_digest, read_grant
+from forgia_hpc.data.access.granting import Asked, granted_inputs, make_grant
+from forgia_hpc.data.crypto.demands import require_signatures
 from forgia_hpc.data.crypto.key_file import load_key, make_key
 from forgia_hpc.data.crypto.signatures import (
     PAYLOAD_TYPE,
     envelope,
     pae,
-    require_signatures,
     sign,
     statement,
     verify,
@@ -201,3 +200,42 @@ def test_a_grant_is_signed_with_the_users_key_and_an_altered_signature_refused(m
     wrong = {**grant["signature"], "sig": base64.b64encode(bytes(64)).decode()}
     with pytest.raises(SealBrokenError, match="signature is wrong"):
         list(read_grant({**grant, "signature": wrong}))
+
+
+@pytest.fixture
+def demanding(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "none.json"))
+    return load_manifest(sealed(tmp_path / "data", policy={"signed_grant": "required"}))
+
+
+def test_a_policy_may_demand_that_the_grant_is_signed(demanding, tmp_path, monkeypatch):
+    with pytest.raises(InputError) as told:
+        make_grant(demanding, Data(dataset="mill"))
+    assert "that their user has signed" in str(told.value)
+    assert "forgia data keygen" in str(told.value)
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "anna.json"))
+    make_key(tmp_path / "anna.json", "anna")
+    grant = make_grant(demanding, Data(dataset="mill"))
+    assert list(read_grant(grant))
+    stripped = {key: value for key, value in grant.items() if key != "signature"}
+    with pytest.raises(SealBrokenError, match=r"its policy denies.*it is not signed"):
+        read_grant(stripped)
+    freed = json.loads(
+        json.dumps(stripped)
+    )  # the demand taken out of the grant's copy of the policy
+    for document in freed["policies"].values():
+        for rule in document["permission"]:
+            rule["constraint"] = [
+                one for one in rule["constraint"] if one["leftOperand"] != "forgia:signedGrant"
+            ]
+    freed["digest"] = grant_digest(freed)
+    with pytest.raises(SealBrokenError, match="of the grant was altered"):
+        read_grant(freed)
+
+
+def test_without_the_demand_a_grant_without_a_key_is_read_as_before(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "none.json"))
+    grant = make_grant(load_manifest(sealed(tmp_path)), Data(dataset="mill"))
+    assert "signature" not in grant
+    assert "key_file" not in grant
+    assert list(read_grant(grant))

@@ -7,7 +7,7 @@ from fakes.telemetry import card, sealed
 
 from forgia_hpc.data.access.taken_back import find_taken_back, roots_of
 from forgia_hpc.data.access.withdraw import withdraw
-from forgia_hpc.data.access.withdrawal import plan_withdrawal
+from forgia_hpc.data.access.withdraw_plan import plan_withdrawal
 from forgia_hpc.data.catalogue.freeze import freeze
 from forgia_hpc.data.crypto.key_file import load_key, make_key
 from forgia_hpc.data.manifest import load_manifest, manifest_from

@@ -10,9 +10,19 @@ import pytest
 from fakes.telemetry import card, contribution, sealed
 
 from forgia_hpc.data.access.granting import make_grant
+from forgia_hpc.data.access.leaving import judge_release
 from forgia_hpc.data.access.model_card import card_text, model_card
-from forgia_hpc.data.access.publish import judge_release
-from forgia_hpc.data.access.usage import FILE, Use, read_usage, seen, use_before
+from forgia_hpc.data.access.usage import (
+    FILE,
+    Use,
+    read_sealed_usage,
+    read_usage,
+    seen,
+    sign_use,
+    signer_of_use,
+    use_before,
+)
+from forgia_hpc.data.crypto.key_file import load_key, make_key
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.manifest import load_manifest
 from forgia_hpc.data.reader import open_dataset
@@ -222,7 +232,88 @@ def test_a_models_card_names_everyone_and_says_where_it_may_go(opened):
     assert "Acme: The mill. 2026. MIT." in text
     assert "to the members of the consortium, and to nobody else" in text
     assert "not to open: forge" in text
+    assert "`forgia data publish-check` looks at what lies there today" in text
     assert card_["data"]["release"] == "consortium"
+
+
+@pytest.fixture
+def anna(tmp_path, monkeypatch):
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "anna.json"))
+    return make_key(tmp_path / "anna.json", "anna")
+
+
+def demanding(tmp_path):
+    """What a model has seen of a contribution whose policy demands signatures, and the grant."""
+    words = {"signed_grant": "required", "release": "open"}
+    manifest = load_manifest(sealed(tmp_path, policy=words))
+    data = Data(dataset="mill", context=32, min_context=16, horizon=8)
+    grant = make_grant(manifest, data)
+    with open_dataset(grant) as dataset:
+        use = Use(dataset.windows(Split.train, data), [paths(dataset, "mill")], TOKENS, grant)
+        use.note([(0, 0)])
+        return use.document(1, Ranks()), grant
+
+
+def test_the_ledger_is_signed_with_the_key_of_the_grants_user(tmp_path, anna, monkeypatch):
+    told, grant = demanding(tmp_path)
+    assert signer_of_use(told) == anna
+    assert signer_of_use(json.loads(json.dumps(told))) == anna
+    assert told["signature"]["by"] == grant["signature"]["by"]
+    written(tmp_path, told)
+    assert read_sealed_usage(tmp_path) == told
+    for change in (
+        {"step": 2},
+        {"before": [{}]},
+        {"signature": {**told["signature"], "sig": "AA=="}},
+    ):
+        altered = {**told, **change}
+        written(tmp_path, altered)  # who may write a checkpoint can write its digest, too
+        with pytest.raises(SealBrokenError, match=r"usage\.json: "):
+            read_sealed_usage(tmp_path)
+        with pytest.raises(SealBrokenError, match=r"usage\.json: "):
+            judge_release(altered)
+    monkeypatch.setenv("FORGIA_KEY", str(tmp_path / "nobody.json"))  # as on a node
+    assert "signature" in demanding_again(tmp_path, grant)
+
+
+def demanding_again(tmp_path, grant):
+    data = Data(dataset="mill", context=32, min_context=16, horizon=8)
+    with open_dataset(grant) as dataset:
+        use = Use(dataset.windows(Split.train, data), [paths(dataset, "mill")], TOKENS, grant)
+        return use.document(1, Ranks())
+
+
+def test_where_signatures_are_demanded_an_unsigned_ledger_goes_nowhere(tmp_path, anna):
+    told, _ = demanding(tmp_path)
+    assert judge_release(told).release == "open"
+    stripped = {key: value for key, value in told.items() if key != "signature"}
+    verdict = judge_release(stripped)
+    assert verdict.release == "none"
+    assert "that their user has signed (it is not signed)" in verdict.forbidden["consortium"][0].why
+
+
+def test_what_it_began_from_must_have_been_signed_too(tmp_path, anna):
+    told, grant = demanding(tmp_path)
+    written(tmp_path, told)
+    (before,) = use_before(tmp_path)
+    assert before["signed_by"] == anna.text
+    assert "signature" not in before
+    heir = {**{key: value for key, value in told.items() if key != "signature"}, "before": [before]}
+    assert judge_release(sign_use(heir, load_key())).release == "open"
+    del before["signed_by"]
+    assert judge_release(sign_use(heir, load_key())).release == "none"
+    assert grant["key_file"] == str(tmp_path / "anna.json")
+
+
+def test_without_a_key_and_without_the_demand_it_stays_as_it_is(opened):
+    assert "signature" not in used(opened, "mill")
+    assert judge_release(used(opened, "mill")).release == "open"
+
+
+def test_a_resume_refuses_a_ledger_whose_signature_is_wrong(opened, tmp_path, anna):
+    told, _ = demanding(tmp_path)
+    with pytest.raises(SealBrokenError, match="signature is wrong"):
+        ledger(opened).go_on({**told, "step": 7})
 
 
 def test_a_policy_that_ends_before_the_publication_may_forbid_it(tmp_path):

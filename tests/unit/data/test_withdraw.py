@@ -8,7 +8,7 @@ from fakes.telemetry import card, sealed
 from forgia_hpc.data.access.granting import make_grant
 from forgia_hpc.data.access.taint import find_tainted, find_wrapped
 from forgia_hpc.data.access.withdraw import withdraw
-from forgia_hpc.data.access.withdrawal import plan_withdrawal
+from forgia_hpc.data.access.withdraw_plan import plan_withdrawal
 from forgia_hpc.data.crypto.encrypting import encrypt
 from forgia_hpc.data.crypto.key_file import load_key, make_key
 from forgia_hpc.data.crypto.signatures import opened

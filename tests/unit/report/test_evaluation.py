@@ -1,10 +1,11 @@
 import random
 
+import pytest
 from fakes.finished_run import evaluation
 
-from forgia_hpc.report.evaluation import read_evaluation
+from forgia_hpc.report.evaluation import Skill, read_evaluation
 from forgia_hpc.report.forecasts import anomaly_panel, bands, forecast_panel, peaks
-from forgia_hpc.report.skill import best_scores, skill_panels
+from forgia_hpc.report.skill import best_scores, between, skill_panels
 
 
 def whole():
@@ -95,3 +96,18 @@ def test_one_panel_a_split_and_none_for_a_single_row():
 
     assert len(drawn) == 2
     assert "all contributions" in drawn[0]
+
+
+@pytest.mark.parametrize(
+    ("low", "series", "said"),
+    [
+        (0.1, 5.0, "95 % interval 10 % to 20 %"),
+        (None, 1.0, "one trajectory: no interval"),
+        (None, 2.0, "2 trajectories: no interval"),
+        (None, None, ""),
+    ],
+)
+def test_a_skill_says_its_interval_or_why_it_has_none(low, series, said):
+    high = None if low is None else 0.2
+    one = Skill("all", "all", "model", "persistence", "vrmse_1", 0.13, low, high, series)
+    assert between(one).replace("\N{NO-BREAK SPACE}", " ") == said

@@ -1,46 +1,18 @@
 import json
 import re
-from html.parser import HTMLParser
 
 import pytest
+from fakes.browser import Page
 from fakes.finished_run import computing_run, failed_run, finished_run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from forgia_hpc.report.facts import read_run
-from forgia_hpc.report.markup import VOID
 from forgia_hpc.report.page import render, write_report
 from forgia_hpc.report.theme import STYLE
 from forgia_hpc.rundir import RunDir
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>\ud800'
-
-
-class Page(HTMLParser):
-    """Reads a page and notes what a browser would see."""
-
-    def __init__(self, text):
-        super().__init__()
-        self.open, self.tags, self.ids, self.targets, self.links = [], [], [], [], []
-        self.feed(text)
-        self.close()
-        assert self.open == []
-
-    def handle_starttag(self, tag, attrs):
-        found = dict(attrs)
-        self.tags.append((tag, found))
-        if tag not in VOID:
-            self.open.append(tag)
-        if "id" in found:
-            self.ids.append(found["id"])
-        self.targets += [found["href"]] if "href" in found else []
-        self.links += [value for key, value in attrs if key in ("src", "srcset", "action")]
-
-    def handle_endtag(self, tag):
-        assert self.open.pop() == tag
-
-    def named(self, tag):
-        return [found for name, found in self.tags if name == tag]
 
 
 @pytest.fixture
@@ -154,13 +126,14 @@ def small(run):
     return run
 
 
-JSON = st.recursive(
-    st.none() | st.booleans() | st.integers(-3, 10**320) | st.floats() | st.text(max_size=5),
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
-    ),
-    max_leaves=6,
-)
+LEAVES = st.none() | st.booleans() | st.integers(-3, 10**320) | st.floats() | st.text(max_size=5)
+
+
+def nested(inner):
+    return st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3)
+
+
+JSON = LEAVES | nested(LEAVES | nested(LEAVES))
 
 
 def spoil(content, data):

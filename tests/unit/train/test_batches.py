@@ -11,6 +11,7 @@ from forgia_hpc.data.reading.windows import WindowIndex
 from forgia_hpc.data.sampler import Sampler
 from forgia_hpc.errors import SealBrokenError
 from forgia_hpc.train.batches import Batches
+from forgia_hpc.train.telemetry import TelemetryReading
 
 
 class Windows:
@@ -41,7 +42,7 @@ class Windows:
 
 def batches(index: Windows, rank: int = 0, size: int = 1, micro: int = 4) -> Batches:
     sampler = Sampler(index, seed=1, global_batch=8)
-    return Batches(cast(WindowIndex, index), sampler, rank, size, micro)
+    return Batches(TelemetryReading(cast(WindowIndex, index)), sampler, rank, size, micro)
 
 
 def dealt(opened: Batches, step: int) -> list[float]:
@@ -65,7 +66,7 @@ def test_a_share_is_cut_into_micro_batches() -> None:
     with batches(Windows(), rank=1, size=2, micro=2) as opened:
         batch = opened.take(1, last=1)
     assert [len(micro["group"]) for micro in batch.micro] == [4, 4]
-    assert (batch.windows, batch.series, batch.values) == (4, 8, 8 * 6)
+    assert (batch.windows, batch.rows, batch.values) == (4, 8, 8 * 6)
     assert batch.micro[0]["group"].tolist() == [0, 0, 1, 1]
 
 

@@ -11,7 +11,7 @@ from fakes.simulated import sealed_fields
 from fakes.telemetry import CHANNELS, card, contribution, sealed
 
 from forgia_hpc.data.access.withdraw import withdraw
-from forgia_hpc.data.access.withdrawal import plan_withdrawal
+from forgia_hpc.data.access.withdraw_plan import plan_withdrawal
 from forgia_hpc.data.card import load_card
 from forgia_hpc.data.catalogue.difference import compare, raised
 from forgia_hpc.data.catalogue.freeze import freeze
@@ -69,9 +69,9 @@ def test_a_line_says_what_manifest_and_card_do(tmp_path, anna):
     found = {one.directory or one.name: one for one in list_datasets(tmp_path, ["mill", "saw"])}
     mill, forge = found["mill"], load_manifest(tmp_path / "forge")
     assert mill.identifier == load_manifest(tmp_path / "mill").identifier
-    assert (mill.contributors, mill.signed, mill.layouts) == (
+    assert (mill.contributors, [one.state for one in mill.signatures], mill.layouts) == (
         ("acme",),
-        ("acme",),
+        ["right"],
         ("forgia.telemetry/1",),
     )
     assert mill.steps["train"] == 460

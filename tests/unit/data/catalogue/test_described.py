@@ -5,8 +5,10 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
+from pathlib import Path
 
 import mlcroissant
+import pyshacl
 import pytest
 import rdflib
 from fakes.simulated import sealed_fields
@@ -28,6 +30,7 @@ pytestmark = pytest.mark.filterwarnings("ignore:ConjunctiveGraph is deprecated:D
 CC = "https://example.org/data"
 DCAT, DCT = "http://www.w3.org/ns/dcat#", "http://purl.org/dc/terms/"
 SPDX, FOAF = "http://spdx.org/rdf/terms#", "http://xmlns.com/foaf/0.1/"
+SHAPES = Path(__file__).with_name("dcat_ap")
 # sh:minCount 1 in releases/3.0.0/shacl/dcat-ap-SHACL.ttl of SEMICeu/DCAT-AP, of the classes that we write
 REQUIRED = {
     DCAT + "Dataset": (DCT + "title", DCT + "description"),
@@ -155,6 +158,35 @@ def test_dcat_ap_has_what_the_profile_requires(valley):
         )
     )
     assert licences == {rdflib.URIRef("https://spdx.org/licenses/CC-BY-4.0")}
+
+
+def shacl(graph):
+    """What SHACL says of a record by the official shapes: (class, property) of each violation."""
+    shapes = rdflib.Graph()
+    for path in sorted(SHAPES.glob("*.ttl")):
+        shapes.parse(path)
+    sound, report, _ = pyshacl.validate(graph, shacl_graph=shapes, inference="none")
+    found = set(report.objects(None, rdflib.SH.resultPath))
+    assert sound is not bool(list(report.subjects(rdflib.RDF.type, rdflib.SH.ValidationResult)))
+    return {str(one) for one in found}
+
+
+def test_dcat_ap_is_what_the_official_shapes_take(valley):
+    graph = rdflib.Graph().parse(data=json.dumps(record(valley)), format="json-ld")
+    assert shacl(graph) == set()
+    titles = rdflib.URIRef(DCT + "title")
+    whole = rdflib.URIRef(f"urn:forgia:dataset:valley:{load_manifest(valley).version}")
+    graph.remove((whole, titles, None))  # so that a check that checks nothing is seen
+    assert shacl(graph) == {DCT + "title"}
+    graph.add((whole, titles, rdflib.Literal("Valley")))
+    size = rdflib.URIRef(DCAT + "byteSize")
+    (split, _, _) = next(graph.triples((None, size, None)))
+    graph.set((split, size, rdflib.Literal("large")))
+    assert shacl(graph) == {DCAT + "byteSize"}
+    licence = rdflib.URIRef(DCT + "license")
+    graph.set((split, size, rdflib.Literal(1, datatype=rdflib.XSD.nonNegativeInteger)))
+    graph.set((split, licence, rdflib.URIRef("https://example.org/of-no-class")))
+    assert shacl(graph) == {DCT + "license"}
 
 
 def usage_of(*places, windows=7):

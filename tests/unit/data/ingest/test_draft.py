@@ -145,3 +145,16 @@ def test_a_column_is_what_it_was():
     assert list(departures("v", values, was)) == []
     assert [one.what for one in departures("v", values * np.nan, was)] == ["gaps"]
     assert {one.what for one in departures("v", values * 0, was)} == {"std", "rough"}
+
+
+def test_a_column_that_stood_still_is_judged_by_its_level_alone():
+    still = measure([np.full(800, -0.3)])
+    moved = np.random.default_rng(0).normal(0, 2, 800)
+    assert list(departures("x", moved, still)) == []  # a unit that was switched on
+    assert list(departures("x", np.full(800, -0.3), still)) == []
+    for level in (-3.0, 0.3, -0.3 * 1.8 + 32):  # another scale, sign, unit
+        (flag,) = departures("x", np.full(800, level), still)
+        assert (flag.what, flag.got) == ("mean", pytest.approx(level))
+    assert list(
+        departures("x", np.full(800, -0.3), measure([moved]))
+    )  # exchanged with one that moved

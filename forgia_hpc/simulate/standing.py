@@ -1,0 +1,103 @@
+"""What stands already where an ensemble's dataset comes to lie; read from manifest and index alone, without HDF5.
+
+So the login wing asks the same question as the node, and gets the same answer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from forgia_hpc.data.fields.layout import FORMAT, Schema
+from forgia_hpc.data.fields.opening import load_field_index
+from forgia_hpc.data.fields.words import as_plain
+from forgia_hpc.data.manifest import MANIFEST, load_manifest
+from forgia_hpc.errors import InputError, Problem, SealBrokenError
+from forgia_hpc.simulate.members import Members
+
+_FIX = "choose another ensemble.dataset, or put that directory away"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Standing:
+    """A sealed dataset: whose members it has."""
+
+    ids: frozenset[str]  # with numbers
+    refined: frozenset[str]  # what their refinement has shown is known
+    solver: str  # its digest
+    schema: Schema
+
+
+def standing(directory: Path) -> Standing | None:
+    """Return what stands there; None where there is nothing.
+
+    Raises:
+        InputError, SealBrokenError: a dataset that can't be read, or one of another layout.
+    """
+    if not (directory / MANIFEST).is_file():
+        return None
+    manifest = load_manifest(directory)
+    if manifest.layout != FORMAT:
+        raise SealBrokenError(f"{directory}: layout {manifest.layout or 'none'}, not {FORMAT}")
+    index = load_field_index(manifest)
+    told = manifest.provenance
+    return Standing(
+        ids=frozenset(name.decode() for name in index.trajectories["member"].tolist()),
+        refined=frozenset(told.get("refinement", {}).get("members", {})),
+        solver=str(told.get("solver", {}).get("digest", "")),
+        schema=index.schema,
+    )
+
+
+def held(directory: Path, ids: Sequence[str]) -> int:
+    """Return how many of these members need not be solved; 0 where the dataset can't be read."""
+    try:
+        there = standing(directory)
+    except (InputError, SealBrokenError):
+        return 0
+    return len((there.ids | there.refined) & set(ids)) if there else 0
+
+
+def growth_problems(members: Members, schema: Schema) -> list[Problem]:
+    """Return why these members can't be sealed in the place of what stands there: something would be lost."""
+    try:
+        there = standing(Path(members.into))
+    except (InputError, SealBrokenError) as error:
+        return [_problem(members, f"can't be read ({error})")]
+    if there is None:
+        return []
+    lost = there.ids - {one.id for one in members.members}
+    if lost and there.solver not in ("", members.solver):
+        return [_problem(members, _other_solver(there, members.solver, lost))]
+    if lost:
+        count = f"{len(lost)} of its {len(there.ids)} members are"
+        return [_problem(members, f"{count} not in this ensemble, and would be lost")]
+    if not same_meaning(schema, there.schema):
+        return [_problem(members, "its numbers mean something else: other fields, grid or inputs")]
+    return []
+
+
+def check_grows(members: Members, schema: Schema) -> None:
+    """Refuse to put an ensemble in the place of a dataset that has other members.
+
+    Raises:
+        InputError: sealing would lose members of the dataset that stands there.
+    """
+    if problems := growth_problems(members, schema):
+        raise InputError(problems)
+
+
+def same_meaning(ours: Schema, theirs: Schema) -> bool:
+    """Whether two schemas differ in nothing but how the members were drawn."""
+    return {**as_plain(ours), "design": {}} == {**as_plain(theirs), "design": {}}
+
+
+def _other_solver(there: Standing, ours: str, lost: Collection[str]) -> str:
+    digests = f"digest {there.solver[:12]}, this job's has {ours[:12]}"
+    why = "the solver's words or files are not the same"
+    return f"{len(lost)} of its {len(there.ids)} members come from a solver with {digests}: {why}"
+
+
+def _problem(members: Members, limit: str) -> Problem:
+    return Problem(field="ensemble.dataset", got=members.into, limit=limit, fix=_FIX)

@@ -1,0 +1,2 @@
+trap '' TERM
+sleep 1000 & wait; sleep 1000

@@ -1,0 +1,2 @@
+env > environment
+sh good.sh

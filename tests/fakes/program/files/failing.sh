@@ -1,0 +1,2 @@
+echo "cannot open mesh" >&2
+exit 3

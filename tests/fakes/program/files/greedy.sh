@@ -1,0 +1,1 @@
+exec head -c 3000000 /dev/zero > big

@@ -1,0 +1,5 @@
+sh good.sh
+echo "step 1"
+echo "--> FATAL ERROR: singular matrix"
+echo "End"
+exit 0

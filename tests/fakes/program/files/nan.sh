@@ -1,0 +1,2 @@
+sh good.sh
+sed -i "5s/.*/nan/" field.txt

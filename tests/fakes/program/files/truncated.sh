@@ -1,0 +1,2 @@
+sh good.sh
+head -n 7 field.txt > cut; mv cut field.txt
