@@ -134,11 +134,13 @@ def _named(one: Input) -> str:
     )
 
 
-def _ticks(scale: Scale) -> list[tuple[float, str]]:
+def ticks_of(scale: Scale) -> list[tuple[float, str]]:
+    """Return where an axis has marks, and their words."""
     if scale.log:
         ticks = log_ticks(scale.low, scale.high)
-        ticks = ticks[:: -(-len(ticks) // 5)]
-        return [(scale(value), significant(value, 1)) for value in ticks]
+        if ticks:
+            ticks = ticks[:: -(-len(ticks) // 5)]
+            return [(scale(value), significant(value, 1)) for value in ticks]
     ticks = nice_ticks(scale.low, scale.high, 4)
     return [(scale(v), name) for v, name in zip(ticks, tick_labels(ticks), strict=True)]
 
@@ -146,7 +148,7 @@ def _ticks(scale: Scale) -> list[tuple[float, str]]:
 def _ticks_below(one: Input, x: Scale, base: float) -> list[Safe]:
     found = [
         tag("text", name, x=f"{at:.1f}", y=f"{base + 17:g}", text_anchor="middle")
-        for at, name in _ticks(x)
+        for at, name in ticks_of(x)
     ]
     middle = (x.start + x.stop) / 2
     name = tag(
@@ -165,7 +167,7 @@ def _ticks_below(one: Input, x: Scale, base: float) -> list[Safe]:
 def _ticks_left(one: Input, y: Scale) -> list[Safe]:
     found = [
         tag("text", name, x=f"{LEFT - 6:g}", y=f"{at + 4:.1f}", text_anchor="end")
-        for at, name in _ticks(y)
+        for at, name in ticks_of(y)
     ]
     middle = (y.start + y.stop) / 2
     long = len(_named(one)) > 24

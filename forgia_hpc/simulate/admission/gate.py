@@ -61,7 +61,8 @@ def member_audits(
         return []
     from forgia_hpc.simulate.admission.audit import asked_of, audits  # noqa: PLC0415 - SciPy
 
-    return list(audits(asked_of(solver.options, schema, member.inputs), schema, numbers))
+    asked = asked_of(solver.options, schema, member.inputs)
+    return list(audits(asked, schema, numbers, level=member.level))
 
 
 def _told(solver: str, trials: list[Any], *, passed: bool) -> dict[str, Any]:

@@ -20,8 +20,10 @@ from forgia_hpc.report.campaign_figures import (
     course,
     made_of,
 )
+from forgia_hpc.report.design import ticks_of
 from forgia_hpc.report.facts import read_run
 from forgia_hpc.report.page import write_report
+from forgia_hpc.report.svg import Scale
 from forgia_hpc.report.terminal import show_run
 
 EVIL = '"><script>alert(1)</script><img src=x onerror=alert(2)>'
@@ -198,3 +200,11 @@ def test_a_refined_member_that_was_rejected_is_told_apart(tmp_path):
     show_run(run, Console(file=out, width=140))
     assert "refined, rejected: energy_balance" in out.getvalue()
     assert "no error bars" in out.getvalue()
+
+
+@pytest.mark.parametrize(("low", "high"), [(3587.0, 4389.0), (300.0, 5000.0), (1e-3, 1e3)])
+def test_a_narrow_axis_of_powers_of_ten_has_marks_too(low, high):
+    """Between 2,000 and 5,000 there is no round power: four members drawn close together have a page as well."""
+    found = ticks_of(Scale(low, high, 0.0, 100.0, log=True))
+    assert found
+    assert all(0 <= at <= 100 for at, _ in found)

@@ -31,11 +31,12 @@ PLATE: dict[str, Any] = {
 }  # fmt: skip
 
 
-def solved(options: dict[str, Any]) -> tuple[Asked, Schema, dict[str, Any]]:
+def solved(options: dict[str, Any], level: int = 0) -> tuple[Asked, Schema, dict[str, Any]]:
     """Return what was asked, the schema, and the numbers as they are stored."""
     solver = open_solver(Words(options=options))
     inputs = {one.name: one.default for one in solver.inputs()}
-    case = solver.prepare(Member(number=0, id="0" * 16, inputs=inputs), Alone(), Path())  # type: ignore[arg-type]
+    member = Member(number=0, id="0" * 16, inputs=inputs, level=level)  # type: ignore[arg-type]
+    case = solver.prepare(member, Alone(), Path())
     solver.run(case, lambda: False)
     output = solver.extract(case)
     numbers = {f"fields/{name}": values for name, values in output.fields.items()}
@@ -43,8 +44,9 @@ def solved(options: dict[str, Any]) -> tuple[Asked, Schema, dict[str, Any]]:
     return asked_of(options, schema, inputs), schema, {**numbers, "times": output.times}  # type: ignore[arg-type]
 
 
-def failed(asked: Asked, schema: Schema, numbers: dict[str, Any]) -> set[str]:
-    return {one.check for one in audits(asked, schema, numbers) if not one.passed}
+def failed(asked: Asked, schema: Schema, numbers: dict[str, Any], level: int = 0) -> set[str]:
+    found = audits(asked, schema, numbers, level=level)
+    return {one.check for one in found if not one.passed}
 
 
 @pytest.mark.parametrize(
@@ -134,3 +136,17 @@ def test_an_error_bar_is_a_difference_times_a_factor(order: int | None, factor: 
     assert errors_of([one], factor_of(order)) == {
         "temperature": {"max": 2 * factor, "rms": 2 * factor}
     }
+
+
+def test_a_finer_mesh_is_audited_by_the_cells_that_are_stored() -> None:
+    """Close frames of a fierce quench on few cells: a coarse cell's half is not the way that its heat went."""
+    fierce = {**PLATE, "defaults": {"transfer": "5 kW/(m2.K)"}, "frames": 41}
+    for level in (0, 1):
+        asked, schema, numbers = solved(fierce, level)
+        assert failed(asked, schema, numbers, level) == set()
+        still = np.broadcast_to(
+            numbers["fields/temperature"][0], numbers["fields/temperature"].shape
+        )
+        assert failed(asked, schema, {**numbers, "fields/temperature": still}, level) == {
+            "energy_audit"
+        }
