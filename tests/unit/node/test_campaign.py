@@ -119,8 +119,8 @@ def test_what_a_member_left_is_kept_once(tmp_path: Path) -> None:
 def test_a_row_tells_what_is_settled_and_the_pace(tmp_path: Path) -> None:
     run = RunDir(tmp_path)
     told = Told(run)
-    told.row(0, 10, running=2)
-    told.row(4, 10, running=1)
+    told.row(0, 10, {"running": 2})
+    told.row(4, 10, {"running": 1})
     told.close()
     first, second = read_metrics(run.metrics)
     assert (first["step"], first["of"], first["step_s"]) == (0, 10, None)
