@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import MISSING, dataclass, fields
+from dataclasses import dataclass
 from typing import Any
 
 from forgia_hpc.errors import InputError, Problem
+from forgia_hpc.models.options import unfit_names
 
 _COUNTS = ("width", "layers", "heads", "feed_forward", "patch", "stencil")
 _SHARES = ("dropout", "noise", "noise_floor")
@@ -35,17 +36,7 @@ def parse_options(options: Mapping[str, Any]) -> FieldOptions:
         InputError: an unknown or missing name, a value out of range, shapes that do not fit.
     """
     values = dict(options)
-    known = {entry.name: entry for entry in fields(FieldOptions)}
-    problems = [
-        _problem(name, values[name], f"unknown; {', '.join(known)} are known")
-        for name in values
-        if name not in known
-    ]
-    problems += [
-        _problem(name, None, "is needed")
-        for name, entry in known.items()
-        if entry.default is MISSING and name not in values
-    ]
+    problems = [_problem(*one) for one in unfit_names(FieldOptions, values)]
     problems += [found for name, value in values.items() if (found := _of_one(name, value))]
     if not problems and values["width"] % (4 * values["heads"]):
         fix = f"try width={4 * values['heads'] * max(1, values['width'] // (4 * values['heads']))}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import MISSING, dataclass, fields
 from itertools import pairwise
 from typing import Any
@@ -38,17 +38,7 @@ def parse_options(options: Mapping[str, Any]) -> TelemetryOptions:
         InputError: an unknown or missing name, a wrong type, a value out of range, shapes that do not fit.
     """
     values = dict(options)
-    known = {entry.name: entry for entry in fields(TelemetryOptions)}
-    problems = [
-        _problem(name, values[name], f"unknown; {', '.join(known)} are known")
-        for name in values
-        if name not in known
-    ]
-    problems += [
-        _problem(name, None, "is needed")
-        for name, entry in known.items()
-        if entry.default is MISSING and name not in values
-    ]
+    problems = [_problem(*one) for one in unfit_names(TelemetryOptions, values)]
     problems += [
         problem for name, value in values.items() if (problem := _of_one(name, value)) is not None
     ]
@@ -59,6 +49,17 @@ def parse_options(options: Mapping[str, Any]) -> TelemetryOptions:
     if "quantiles" in values:
         values["quantiles"] = tuple(float(level) for level in values["quantiles"])
     return TelemetryOptions(**values)
+
+
+def unfit_names(kind: type[Any], values: Mapping[str, Any]) -> Iterator[tuple[str, object, str]]:
+    """Yield name, value and limit of each option that a family's dataclass lacks, or needs and was not given."""
+    known = {entry.name: entry for entry in fields(kind)}
+    for name in values:
+        if name not in known:
+            yield name, values[name], f"unknown; {', '.join(known)} are known"
+    for name, entry in known.items():
+        if entry.default is MISSING and name not in values:
+            yield name, None, "is needed"
 
 
 def _of_one(name: str, value: object) -> Problem | None:
