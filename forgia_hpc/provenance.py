@@ -143,13 +143,19 @@ def _places() -> list[str]:
     """Return the import path that the job will have too: this interpreter's own, nobody's additions.
 
     PYTHONPATH (a site's modules fill it), the user's site-packages and the working directory are the shell's;
-    the job gets none of them.
+    the job gets none of them. Nor what a library adds to the path of its process when imported: setuptools
+    (some torch and DeepSpeed modules import it) puts `setuptools/_vendor` there, whose nine packages would be
+    sealed by one process and missed by the next.
     """
-    shell = {
-        str(Path(entry).resolve()) for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)
-    }
-    shell |= {str(Path.cwd()), str(Path(site.getusersitepackages()).resolve())}
-    return [entry for entry in sys.path if entry and str(Path(entry).resolve()) not in shell]
+    shell = {Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)}
+    shell |= {Path.cwd(), Path(site.getusersitepackages()).resolve()}
+    own = {Path(entry).resolve() for entry in site.getsitepackages()}
+    places = [(entry, Path(entry).resolve()) for entry in sys.path if entry]
+    return [
+        entry
+        for entry, place in places
+        if place not in shell and not own.intersection(place.parents)
+    ]
 
 
 def check_environment(sealed: Mapping[str, Any]) -> None:

@@ -247,3 +247,21 @@ def test_what_only_the_shell_adds_is_not_the_jobs_environment(
     assert "shadow" in provenance.environment()["packages"]
     monkeypatch.setenv("PYTHONPATH", str(tmp_path / "module"))
     assert provenance.environment() == before
+
+
+def test_what_a_library_adds_to_the_path_when_imported_is_not_the_jobs_environment(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The process that submits may have imported setuptools, which brings vendored packages; a rank has not."""
+    here = tmp_path / "site-packages"
+    vendored = here / "builder" / "_vendor"
+    for place, name in ((here, "builder"), (vendored, "shadow")):
+        info = place / f"{name}-9.dist-info"
+        info.mkdir(parents=True)
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9\n")
+    monkeypatch.setattr(provenance.site, "getsitepackages", lambda: [str(here)])
+    monkeypatch.syspath_prepend(str(here))
+    before = provenance.environment()
+    assert "builder" in before["packages"]
+    monkeypatch.syspath_prepend(str(vendored))
+    assert provenance.environment() == before
