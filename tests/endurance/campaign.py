@@ -14,6 +14,7 @@ from typing import Any
 from fakes.campaign.bed import Bed, account, kill, kill_all, lines, log, processes, start
 
 from forgia_hpc.rundir import RunDir
+from forgia_hpc.simulate.journal import Reader
 
 LIMIT_S = 3600
 # some members do what members do; the campaign must say the same of each, whoever is killed when
@@ -32,6 +33,7 @@ class Campaign:
         self._quiet: dict[str, bytes] = {}
         self._told: dict[str, Any] = {}
         self._quiet_s = 0.0
+        self._quiet_work_s = 0.0
         self._quiet_bytes = 0
         self._trials = 0
 
@@ -44,7 +46,7 @@ class Campaign:
         self._quiet_s = time.monotonic() - began
         assert code == 0, log(run)
         self._quiet, self._told = bed.bytes(), account(run)
-        self._quiet_bytes = journaled(run)
+        self._quiet_bytes, self._quiet_work_s = journaled(run), at_work_s(run)
         return self
 
     def __exit__(
@@ -70,13 +72,19 @@ class Campaign:
         bed, run = self._sealed(f"trial-{self._trials}")
         began = time.monotonic()
         killed, starts, left = self._killed(run, chance)
+        wall_s, work_s = time.monotonic() - began, at_work_s(run)
         facts = {
             "kills": sum(killed.values()),
             "of_batch": killed["batch"],
             "batch_starts": starts,
             "members": self.members,
-            "wall_s": round(time.monotonic() - began, 1),
+            "wall_s": round(wall_s, 1),
             "quiet_s": round(self._quiet_s, 1),
+            "at_work_s": round(work_s, 1),
+            "quiet_at_work_s": round(self._quiet_work_s, 1),
+            "told": f"{killed['batch']} kills of the batch step and {killed['other']} of others; by the clock "
+            f"{wall_s:.0f} s, undisturbed {self._quiet_s:.0f} s; groups at work, starts not counted, "
+            f"{work_s / self._quiet_work_s:.3f} times as long as undisturbed",
         }
         faults = self._faults(bed, run, left)
         told = account(run) if not faults else {}
@@ -167,5 +175,19 @@ class FewKills(Campaign):
 
 def journaled(run: RunDir) -> int:
     """Return the bytes of the journal."""
-    folder = run.output / "campaign" / "journal"
-    return sum(path.stat().st_size for path in folder.glob("*.jsonl"))
+    return sum(path.stat().st_size for path in _journal(run))
+
+
+def at_work_s(run: RunDir) -> float:
+    """Return how long all groups together were at work: from a life's first member to its last one.
+
+    What a kill costs besides the relaunch is in it: members solved again, claims taken over, files looked through.
+    """
+    lives = [
+        [line["at"] for line in Reader(path) if line["what"] == "begun"] for path in _journal(run)
+    ]
+    return sum(life[-1] - life[0] for life in lives if life)
+
+
+def _journal(run: RunDir) -> list[Path]:
+    return sorted((run.output / "campaign" / "journal").glob("*.jsonl"))

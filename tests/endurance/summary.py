@@ -147,7 +147,12 @@ def _section(kind: str, found: list[dict[str, Any]]) -> str:
             f"- seed {row['seed']}, number {row['number']}: {'; '.join(row['faults'])}"
             for row in bad[:20]
         ),
-        *([""] if bad else []),
+        *(
+            f"- seed {row['seed']}, number {row['number']}: {row['told']}"
+            for row in found
+            if "told" in row
+        ),
+        *([""] if bad or any("told" in row for row in found) else []),
     ]
     return "\n".join(lines) + "\n"
 
