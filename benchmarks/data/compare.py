@@ -28,6 +28,9 @@ from typing import Any
 import numpy as np
 from read_windows import machine
 
+sys.path.insert(0, str(Path(__file__).parents[1]))
+from common.served import Served
+
 FORMAT = "forgia.peers/1"
 PEERS = Path(__file__).parent / "peers"
 STEPS, ORDER = 1024, 51_200 * 4096  # steps a sample; bytes an order asks for
@@ -69,50 +72,14 @@ WAYS = (
 )
 
 
-class Served:
+class Loader(Served):
     """A way in a process of its own."""
 
     def __init__(self, way: Way, python: Path, order: str, work: Path) -> None:
         """Start it."""
-        self.way = way
         words = [python, PEERS / "run.py", "serve", way.driver, way.way, order, work]
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(words, stdin=pipe, stdout=pipe, text=True)
-        self.facts: dict[str, Any] = {}
-        self.passes: list[dict[str, float]] = []
-
-    def wait(self) -> None:
-        """Wait until it has compared its batches.
-
-        Raises:
-            RuntimeError: it ended instead.
-        """
-        self.facts = self._answer()
-
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.way.name} ended with {self.process.wait()}")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
-    def run(self, seconds: float) -> None:
-        """Have it do one pass."""
-        assert self.process.stdin
-        self.process.stdin.write(f"{seconds}\n")
-        self.process.stdin.flush()
-        self.passes.append(self._answer())
-
-    def __enter__(self) -> Served:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End it: its stdin ends."""
-        assert self.process.stdin
-        self.process.stdin.close()
-        self.process.wait(60)
+        super().__init__(way.name, words)
+        self.way = way
 
     def figures(self) -> dict[str, Any]:
         """Return medians and what they are made of."""
@@ -164,16 +131,16 @@ def compare(ways: list[Way], run: int, work: Path, asked: argparse.Namespace) ->
     with ExitStack() as stack:
         served = [
             stack.enter_context(
-                Served(way, python_of(asked.environments, way.driver), f"order-{run}", work)
+                Loader(way, python_of(asked.environments, way.driver), f"order-{run}", work)
             )
             for way in ways
         ]
         for one in served:
-            one.wait()
+            one.ready()
         chance = random.Random(SEED)
         for _ in range(asked.rounds):
             for one in chance.sample(served, len(served)):
-                one.run(asked.seconds)
+                one.do(asked.seconds)
         versions = {one.way.driver: one.facts["versions"] for one in served}
         figures = [one.figures() for one in served]
     load = {"before": before, "after": os.getloadavg()}

@@ -13,9 +13,7 @@ The roofline: the triad's bytes a second of as many ranks, at 24 bytes a cell.
 from __future__ import annotations
 
 import argparse
-import json
 import random
-import subprocess
 import sys
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -23,6 +21,9 @@ from pathlib import Path
 from typing import Any
 
 from shared import HERE, command, keep, machine, median, say, scrubbed
+
+sys.path.insert(0, str(HERE.parent))
+from common.served import Served
 
 FORMAT = "forgia.kernel/1"
 BYTES = 24  # a cell: one read, one written, and the line that a write fetches
@@ -57,7 +58,7 @@ CUDA = (
 )
 
 
-class Served:
+class Ranks(Served):
     """A way and its ranks."""
 
     def __init__(self, way: Way, ranks: int, asked: argparse.Namespace) -> None:
@@ -70,55 +71,25 @@ class Served:
         words = ["mpirun", "-n", str(ranks), *bound, python, HERE / "peers/rank.py"]
         yields = {"OMPI_MCA_mpi_yield_when_idle": "1"}
         given = scrubbed(**yields, OMP_NUM_THREADS=str(way.threads))
-        pipe = subprocess.PIPE
-        self.process = subprocess.Popen(
-            [*words, way.driver, way.word, str(asked.cells)],
-            stdin=pipe, stdout=pipe, stderr=subprocess.DEVNULL, text=True, env=given,
-        )  # fmt: skip
-        self.facts: dict[str, Any] = {}
-        self.passes: list[dict[str, float]] = []
+        super().__init__(way.name, [*words, way.driver, way.word, str(asked.cells)], given)
         self.steps = 0
 
-    def wait(self, seconds: float) -> None:
+    def warm(self, seconds: float) -> None:
         """Wait until it is ready, and choose the steps of a pass: a multiple of 16, and one.
 
         Raises:
             RuntimeError: it ended instead, or its result is not the scheme's.
         """
-        self.facts = self._answer()
+        self.ready()
         off = self.facts.get("off_scheme", 0.0)
         if off > 1e-12:
             raise RuntimeError(f"{self.way.name} is {off:g} off the scheme's exact solution")
         warm = self.facts.pop("warm")["wall_s"]
         self.steps = 16 * max(1, min(40, round(seconds / warm * 49 / 16))) + 1
 
-    def _answer(self) -> dict[str, Any]:
-        assert self.process.stdout
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"{self.way.name} ended with {self.process.wait()}")
-        found: dict[str, Any] = json.loads(line)
-        return found
-
     def run(self) -> None:
         """Have it do one pass."""
-        assert self.process.stdin
-        self.process.stdin.write(f"{self.steps}\n")
-        self.process.stdin.flush()
-        self.passes.append(self._answer())
-
-    def __enter__(self) -> Served:
-        """Return itself."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """End it: its stdin ends."""
-        assert self.process.stdin
-        self.process.stdin.close()
-        try:
-            self.process.wait(30)
-        except subprocess.TimeoutExpired:
-            self.process.kill()
+        self.do(self.steps)
 
     def figures(self) -> dict[str, Any]:
         """Return medians and what they are made of: million cells a second of all ranks together."""
@@ -139,8 +110,8 @@ def compare(ranks: int, ways: list[Way], asked: argparse.Namespace) -> dict[str,
     with ExitStack() as stack:
         served = []
         for way in ways:
-            served.append(stack.enter_context(Served(way, ranks, asked)))
-            served[-1].wait(asked.seconds)  # one after the other: they compile
+            served.append(stack.enter_context(Ranks(way, ranks, asked)))
+            served[-1].warm(asked.seconds)  # one after the other: they compile
         chance = random.Random(SEED)
         for _ in range(asked.rounds):
             for one in chance.sample(served, len(served)):

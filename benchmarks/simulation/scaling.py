@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from kernel import BYTES, Served, Way
+from kernel import BYTES, Ranks, Way
 from shared import command, keep, machine, median, say
 
 FORMAT = "forgia.scaling/1"
@@ -87,12 +87,12 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
         "latency": (Way("latency", "ours", "forgia", "numba"), LATENCY),
     }
     with ExitStack() as stack:
-        served: dict[tuple[str, int], Served] = {}
+        served: dict[tuple[str, int], Ranks] = {}
         for name, (way, cells) in cases.items():
             for ranks in asked.ranks:
                 own = argparse.Namespace(**{**vars(asked), "cells": cells})
-                served[name, ranks] = stack.enter_context(Served(way, ranks, own))
-                served[name, ranks].wait(asked.seconds)
+                served[name, ranks] = stack.enter_context(Ranks(way, ranks, own))
+                served[name, ranks].warm(asked.seconds)
         chance = random.Random(SEED)
         for _ in range(asked.rounds):
             for one in chance.sample(list(served.values()), len(served)):
@@ -100,7 +100,7 @@ def measured(asked: argparse.Namespace) -> dict[str, Any]:
     return {name: [_row(name, ranks, served) for ranks in asked.ranks] for name in cases}
 
 
-def _row(name: str, ranks: int, served: dict[tuple[str, int], Served]) -> dict[str, Any]:
+def _row(name: str, ranks: int, served: dict[tuple[str, int], Ranks]) -> dict[str, Any]:
     """Return a median of milliseconds a step, and the efficiency against the first count of ranks."""
     times = {
         at: median([1e3 * one["wall_s"] / way.steps for one in way.passes])

@@ -13,7 +13,7 @@ import yaml
 from scipy.interpolate import make_interp_spline
 
 from forgia_hpc.data.fields.reader import open_fields
-from forgia_hpc.data.fields.windows import Cutting, FieldWindows
+from forgia_hpc.data.fields.windows import Cutting, FieldBatch, FieldWindows
 from forgia_hpc.data.layout import Split
 from forgia_hpc.simulate.heat.case import History, solve
 from forgia_hpc.simulate.heat.geometry import geometry_of
@@ -25,37 +25,66 @@ Frames = np.ndarray  # (step, channel, *grid), float64
 
 
 @dataclass(frozen=True)
+class Start:
+    """A held-out trajectory from its first step on: a window of one split."""
+
+    windows: FieldWindows
+    window: int
+
+    def gathered(self) -> FieldBatch:
+        """Read it."""
+        return self.windows.gather([(0, self.window)])
+
+    @property
+    def trajectory(self) -> int:
+        """Its row in the dataset."""
+        return int(self.gathered().trajectory[0])
+
+    @property
+    def member(self) -> str:
+        """Its name in the dataset: it says inputs and solver."""
+        name: bytes = self.windows.sources[0].index.trajectories["member"][self.trajectory]
+        return name.decode()
+
+    def inputs(self) -> dict[str, float]:
+        """Return the member's inputs as they were drawn."""
+        names = [one.name for one in self.windows.schema.parameters]
+        values = self.windows.sources[0].index.parameters.reshape(-1, len(names))
+        return dict(zip(names, values[self.trajectory].tolist(), strict=True))
+
+
+@dataclass(frozen=True)
 class Asked:
     """What model and solver are asked for: the first `steps` of the model's steps of some members."""
 
-    windows: FieldWindows
-    rows: list[int]  # windows that begin where their trajectory does
+    starts: list[Start]
     options: dict[str, Any]
-    shape: tuple[int, ...]
     seen: int
+
+    @property
+    def windows(self) -> FieldWindows:
+        """Windows of the first of the splits: names, grid and channels are the same in all."""
+        return self.starts[0].windows
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Cells along each axis."""
+        return tuple(self.windows.schema.grid.shape)
 
     @property
     def channels(self) -> tuple[str, ...]:
         """Names of the fields that are judged."""
         return tuple(self.windows.channels)
 
-    def inputs(self, row: int) -> dict[str, float]:
-        """Return a member's inputs as they were drawn."""
-        source = self.windows.sources[0]
-        batch = self.windows.gather([(0, self.rows[row])])
-        names = [one.name for one in self.windows.schema.parameters]
-        values = source.index.parameters.reshape(-1, len(names))[int(batch.trajectory[0])]
-        return dict(zip(names, values.tolist(), strict=True))
-
     def times(self) -> tuple[float, ...]:
         """Return the times of a window's frames, s."""
-        return tuple(self.windows.gather([(0, self.rows[0])]).times[0].tolist())
+        return tuple(self.starts[0].gathered().times[0].tolist())
 
     def solved(self, row: int, words: dict[str, Any], level: int = 0) -> tuple[Frames, float]:
         """Return the frames after those that the model sees, on the solver's own cells, and the seconds."""
         times = self.times()
         problems = Problems({**self.options, **words})
-        case = problems.case(self.inputs(row), level)
+        case = problems.case(self.starts[row].inputs(), level)
         case = replace(case, end_s=times[-1], save_times=times)
         began = time.process_time()
         history = solve(case)
@@ -72,24 +101,26 @@ class Asked:
 
 
 def asked(names: tuple[Path, str], module: torch.nn.Module, steps: int, members: int) -> Asked:
-    """Return the windows from the start of the held-out members."""
+    """Return the starts of the held-out members: those of other machines first, then the validation's."""
     (dataset, solver), shape = names, module.shape
-    opened = open_fields(dataset)
     cutting = Cutting(
         steps=module.context + steps, stride=shape.stride, fields=tuple(shape.channels)
     )
-    windows = opened.windows(Split.held_out_machines, cutting)
-    starts = windows.gather([(0, at) for at in range(len(windows))]).step
-    rows = np.flatnonzero(starts == 0).tolist()[:members]
+    opened = open_fields(dataset)
+    starts = []
+    for split in (Split.held_out_machines, Split.held_out_time):
+        windows = opened.windows(split, cutting)
+        firsts = windows.gather([(0, at) for at in range(len(windows))]).step
+        starts += [Start(windows, at) for at in np.flatnonzero(firsts == 0).tolist()]
     options = yaml.safe_load((CONFIGS / f"{solver}.yaml").read_text())["options"]
-    return Asked(windows, rows, options, windows.schema.grid.shape, module.context)
+    return Asked(starts[:members], options, module.context)
 
 
 def truths(given: Asked, cache: Path) -> list[Frames]:
     """Return the solver's answer at half the width, of each member; kept, for it takes longest."""
     found = []
-    for row in range(len(given.rows)):
-        path = cache / f"truth-{given.windows.names[0]}-{len(given.times())}-{row}.npy"
+    for row, start in enumerate(given.starts):
+        path = cache / f"truth-{start.member}-{len(given.times())}-{given.times()[-1]:g}.npy"
         if not path.exists():
             np.save(path, given.solved(row, {}, level=1)[0])
         found.append(np.load(path))

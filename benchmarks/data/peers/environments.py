@@ -8,9 +8,11 @@ Streaming wants an older numpy, so of it only torch is held.
 
 from __future__ import annotations
 
-import subprocess
 import sys
 from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).parents[2]))
+from common import environments
 
 CONSTRAINTS = Path(__file__).parents[3] / "constraints.txt"
 PACKAGES = {
@@ -26,31 +28,12 @@ PACKAGES = {
 ONLY_TORCH = ("mosaic",)
 
 
-def install(root: Path, name: str) -> None:
-    """Make one, unless it is there.
-
-    Raises:
-        subprocess.CalledProcessError: pip said why on stderr.
-    """
-    place = root / name
-    if place.exists():
-        return
-    root.mkdir(parents=True, exist_ok=True)
-    subprocess.run([sys.executable, "-m", "venv", place], check=True)
-    held = root / f"{name}.txt"
-    lines = CONSTRAINTS.read_text().splitlines()
+def held(name: str) -> str:
+    """Return the constraints of an environment."""
+    lines = CONSTRAINTS.read_text(encoding="utf-8").splitlines()
     torch = [line for line in lines if line.startswith("torch==")]
-    held.write_text("\n".join(torch if name in ONLY_TORCH else lines) + "\n")
-    pip = [place / "bin/python", "-m", "pip", "install", "-q", "-c", held, *PACKAGES[name]]
-    subprocess.run(pip, check=True)
-
-
-def main() -> None:
-    """Read the command line."""
-    root, *names = sys.argv[1:]
-    for name in names or PACKAGES:
-        install(Path(root), name)
+    return "\n".join(torch if name in ONLY_TORCH else lines) + "\n"
 
 
 if __name__ == "__main__":
-    main()
+    environments.main(PACKAGES, {name: held(name) for name in PACKAGES})
