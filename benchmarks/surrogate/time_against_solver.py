@@ -8,66 +8,62 @@ the curve has the model's error stands what the solver takes to be as wrong as t
 from __future__ import annotations
 
 import argparse
+import datetime
 import json
 import os
 import platform
+import subprocess
 import sys
 import time
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from meshes import Asked, Frames, asked, on_cells, truths
+from points import Point, compared, point
 
 from forgia_hpc.data.fields.inputs import FieldInputs
-from forgia_hpc.evaluate.field_metrics import rmse, vrmse
 from forgia_hpc.runtime import artefact
 
 REPEATS = 2
-
-
-@dataclass(frozen=True, kw_only=True)
-class Point:
-    """One way to the last step: CPU seconds a member, best of REPEATS, and errors against the truth."""
-
-    name: str
-    seconds: float
-    vrmse: dict[str, float]  # channel → at the last step, mean over the members
-    rmse: dict[str, float]  # in the channel's unit
-    over_all: dict[str, float]  # channel → VRMSE, mean over all steps
+HERE = Path(__file__).parent
 
 
 def solver_point(given: Asked, name: str, words: dict[str, Any], truth: list[Frames]) -> Point:
-    """Return error and time of the solver with other words."""
+    """Return error and time of the solver with other words; CPU seconds, best of REPEATS."""
     seconds, frames = [], []
     for row in range(len(truth)):
         tries = [given.solved(row, words) for _ in range(REPEATS)]
         seconds.append(min(one[1] for one in tries))
         frames.append(on_cells(tries[0][0], given.shape, given.channels))
-    return _point(given, name, float(np.mean(seconds)), (frames, truth))
+    return point(given, name, seconds, (frames, truth))
 
 
 def model_points(
     given: Asked, module: torch.nn.Module, batches: list[int], truth: list[Frames]
 ) -> list[Point]:
     """Return error and time a member of the model, in float32 and bfloat16, by members at once."""
-    inputs = FieldInputs(given.windows, module.shape)
     found = []
     for dtype in (torch.float32, torch.bfloat16):
         own = module.to(dtype)
         for size in batches:
-            pairs = [(0, given.rows[at % len(given.rows)]) for at in range(max(size, len(truth)))]
-            tensors = {
-                name: torch.from_numpy(array)
-                for name, array in inputs.of(given.windows.gather(pairs)).items()
-            }
-            frames, seconds = _rolled(own, tensors, size, len(truth[0]))
+            starts = [given.starts[at % len(truth)] for at in range(max(size, len(truth)))]
+            frames, seconds = _rolled(own, _tensors(starts, own.shape), size, len(truth[0]))
             name = f"model {str(dtype).removeprefix('torch.')}, {size} at once"
-            found.append(_point(given, name, seconds, (frames[: len(truth)], truth)))
+            pairs = (frames[: len(truth)], truth)
+            found.append(point(given, name, [seconds] * len(truth), pairs))
     return found
+
+
+def _tensors(starts: list[Any], shape: Any) -> dict[str, torch.Tensor]:
+    """Return the starts as one batch of a model's inputs, whatever their splits."""
+    found: dict[str, list[torch.Tensor]] = {}
+    for one in starts:
+        for name, array in FieldInputs(one.windows, shape).of(one.gathered()).items():
+            found.setdefault(name, []).append(torch.from_numpy(array))
+    return {name: torch.cat(parts) for name, parts in found.items()}
 
 
 def _rolled(
@@ -87,66 +83,27 @@ def _rolled(
     return frames, best
 
 
-def _point(
-    given: Asked, name: str, seconds: float, pairs: tuple[list[Frames], list[Frames]]
-) -> Point:
-    inside = np.ones(given.shape, np.bool_)
-    off = np.mean([vrmse(truth, one, inside) for one, truth in zip(*pairs, strict=True)], 0)
-    wrong = np.mean([rmse(truth, one, inside) for one, truth in zip(*pairs, strict=True)], 0)
-    names = given.channels
-    point = Point(
-        name=name,
-        seconds=seconds,
-        vrmse=dict(zip(names, off[-1].tolist(), strict=True)),
-        rmse=dict(zip(names, wrong[-1].tolist(), strict=True)),
-        over_all=dict(zip(names, off.mean(0).tolist(), strict=True)),
-    )
-    errors = ", ".join(f"{key} {one:.4f}" for key, one in point.vrmse.items())
-    sys.stdout.write(f"{name}: {seconds:.4f} s, VRMSE {errors}\n")
-    return point
-
-
-def equal(solver: list[Point], error: float, channel: str) -> tuple[float, str]:
-    """Return the seconds at which the solver's lower envelope has an error, and whether that is a bound."""
-    curve: list[tuple[float, float]] = []  # error falls, time rises
-    for one in sorted(solver, key=lambda one: one.seconds):
-        if not curve or one.vrmse[channel] < curve[-1][0]:
-            curve.append((one.vrmse[channel], one.seconds))
-    errors, seconds = np.log([one[0] for one in curve]), np.log([one[1] for one in curve])
-    if np.log(error) >= errors[0]:
-        return float(np.exp(seconds[0])), "at most: the coarsest mesh errs less"
-    if np.log(error) < errors[-1]:
-        return float(np.exp(seconds[-1])), "at least: no mesh errs so little"
-    return float(np.exp(np.interp(-np.log(error), -errors, seconds))), ""
-
-
-def compared(solver: list[Point], models: list[Point]) -> list[dict[str, Any]]:
-    """Return, of each model point and channel, the solver's time at the same error over the model's."""
-    rows = []
-    for one in models:
-        for channel, error in one.vrmse.items():
-            seconds, bound = equal(solver, error, channel)
-            rows.append(
-                {
-                    "model": one.name,
-                    "channel": channel,
-                    "vrmse": error,
-                    "model_s": one.seconds,
-                    "solver_s": seconds,
-                    "faster": seconds / one.seconds,
-                    "bound": bound,
-                }
-            )
-    return rows
-
-
 def machine() -> dict[str, Any]:
     """Return what the figures hang on."""
     lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    commit, changed = (
+        subprocess.run(
+            ["git", *words], cwd=HERE, capture_output=True, text=True, check=False
+        ).stdout.strip()
+        for words in (
+            ["rev-parse", "--short=12", "HEAD"],
+            ["status", "--porcelain", ":/forgia_hpc"],
+        )
+    )
     return {
+        "date": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
+        "commit": commit,
+        "changed": bool(changed),
         "cpu": next(line.partition(": ")[2] for line in lines if line.startswith("model name")),
+        "cores": os.cpu_count(),
         "cores_used": 1,
-        "load_at_end": os.getloadavg()[0],
+        "niceness": os.nice(0),
+        "load_at_start": os.getloadavg()[0],
         "python": platform.python_version(),
         "packages": {name: version(name) for name in ("torch", "numpy", "numba")},
     }
@@ -154,6 +111,7 @@ def machine() -> dict[str, Any]:
 
 def measured(words: argparse.Namespace) -> dict[str, Any]:
     """Return the whole comparison."""
+    on = machine()
     os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})
     torch.set_num_threads(1)
     module = artefact.load(words.run / "output/model")
@@ -172,9 +130,17 @@ def measured(words: argparse.Namespace) -> dict[str, Any]:
     models = model_points(given, module, words.batches, truth)
     own_s = next(one.seconds for one in solver if one.name == f"explicit {own}")
     return {
-        "machine": machine(),
+        "machine": {**on, "load_at_end": os.getloadavg()[0]},
+        "asked": {
+            name: one.name if isinstance(one, Path) else one
+            for name, one in vars(words).items()
+            if name not in ("cache", "out")
+        },
         "solver": words.solver,
-        "members": len(truth),
+        "members": [
+            {"member": one.member, "split": one.windows.split.value, "inputs": one.inputs()}
+            for one in given.starts
+        ],
         "model_steps": words.steps,
         "until_s": given.times()[-1],
         "parameters": sum(one.numel() for one in module.parameters()),
@@ -193,7 +159,7 @@ def main() -> None:
     ask.add_argument("dataset", type=Path, help="the directory of the dataset")
     ask.add_argument("solver", help="a file of configs/solver, without .yaml")
     ask.add_argument("--steps", type=int, default=10, help="of the model")
-    ask.add_argument("--members", type=int, default=4)
+    ask.add_argument("--members", type=int, default=8, help="never learnt from, at most")
     ask.add_argument("--cells", type=int, nargs="+", default=[6, 8, 12, 16], help="coarser meshes")
     ask.add_argument("--implicit", type=float, nargs="*", default=[2.0, 10.0], help="steps, s")
     ask.add_argument("--batches", type=int, nargs="+", default=[1, 8])
@@ -202,9 +168,11 @@ def main() -> None:
     words = ask.parse_args()
     found = measured(words)
     for row in found["equal_error"]:
+        spread = row["spread"]["faster_of"]
         sys.stdout.write(
             f"{row['model']}, {row['channel']}: {row['model_s']:.4g} s, the solver {row['solver_s']:.4g} s at "
-            f"VRMSE {row['vrmse']:.4g}: {row['faster']:.3g} times {row['bound']}\n"
+            f"VRMSE {row['vrmse']:.4g}: {row['faster']:.3g} times {row['bound']} "
+            f"({spread['lowest']:.3g} to {spread['highest']:.3g} over members)\n"
         )
     if words.out:
         words.out.write_text(json.dumps(found, indent=1) + "\n")

@@ -90,20 +90,20 @@ def compare(
 ) -> None:
     """What several runs reached, and what differs in their configs."""
     from forgia_hpc.jobs.find import find_run
-    from forgia_hpc.report import comparison
+    from forgia_hpc.report import comparison, comparison_shown
 
     if len(runs) < 2:
         limit = "two or more are needed"
         raise InputError(Problem(field="RUN", got=len(runs), limit=limit, fix="forgia status"))
     chosen = [find_run(text, runs_root()) for text in runs]
     found = comparison.compare(chosen, metric)
-    page = comparison.write_comparison(found, metric, to) if to else None
+    page = comparison_shown.write_comparison(found, metric, to) if to else None
     if as_json:
         content = {"metric": metric, "runs": [one.as_json() for one in found]}
         say_json("compare", {**content, "page": str(page) if page else None})
     elif as_csv:
-        click.echo(comparison.as_csv(found, metric), nl=False)
+        click.echo(comparison_shown.as_csv(found, metric), nl=False)
     else:
-        comparison.show(found, metric, console())
+        comparison_shown.show(found, metric, console())
     if page and not as_json:
         note(f"page: {page}")

@@ -14,6 +14,7 @@ from forgia_hpc.cli.words import (
     complete_run,
     json_option,
     kind_argument,
+    one_kind_argument,
     overrides_argument,
     program_after,
 )
@@ -44,7 +45,7 @@ Examples:
   forgia run train resources.ranks_per_node=2        this
   forgia run train data=refinery model=telemetry_1m train.steps=500
   forgia run simulate resources.ranks_per_node=2     the demo's ensemble of simulations
-  forgia run evaluate evaluate.run=20261122 data=demo
+  forgia run evaluate evaluate.run=20261122          on what it was trained on
   forgia run command -- python -c 'print("hello")'"""
 
 _SUBMIT_HELP = """\b
@@ -59,7 +60,7 @@ Examples:
 
 
 @click.command(epilog=_RUN_HELP)
-@kind_argument
+@one_kind_argument
 @overrides_argument
 @json_option
 def run(kind: str, overrides: tuple[str, ...], as_json: bool) -> None:

@@ -47,8 +47,11 @@ def verify(
     if device == "cuda" and backend != "torch":
         limit, fix = "only torch computes on a GPU", "--backend torch"
         raise InputError(Problem(field="--device", got=device, limit=limit, fix=fix))
+    backends = _backends(backend)
+    if device == "cuda":
+        _need_gpu()
     found: list[Outcome] = []
-    for number, name in enumerate(_backends(backend)):
+    for number, name in enumerate(backends):
         own = [case for case in wanted if case.backends or not number]
         for outcome in suite.verify(own, _how(name, device)):
             found.append(outcome)
@@ -75,6 +78,19 @@ def _backends(asked: str) -> list[str]:
         limit, fix = f"{asked} is not installed here", f"pip install {asked}"
         raise InputError(Problem(field="--backend", got=asked, limit=limit, fix=fix))
     return [asked]
+
+
+def _need_gpu() -> None:
+    """Refuse a device that is not there: a case that computes nothing on it would pass all the same.
+
+    Raises:
+        InputError: as said.
+    """
+    import torch
+
+    if not torch.cuda.is_available():
+        limit, fix = "torch sees no GPU here", "--device cpu, or run it in a job that has one"
+        raise InputError(Problem(field="--device", got="cuda", limit=limit, fix=fix))
 
 
 def _tell(outcome: Outcome) -> None:

@@ -26,6 +26,14 @@ def complete_kind(_ctx: click.Context, _param: click.Parameter, begun: str) -> l
     return [CompletionItem(kind.value) for kind in Kind if kind.value.startswith(begun)]
 
 
+def complete_one_kind(
+    ctx: click.Context, param: click.Parameter, begun: str
+) -> list[CompletionItem]:
+    """Offer the KINDs that are one job."""
+    found = complete_kind(ctx, param, begun)
+    return [item for item in found if item.value != Kind.chain.value]
+
+
 def complete_override(
     ctx: click.Context, _param: click.Parameter, begun: str
 ) -> list[CompletionItem]:
@@ -59,6 +67,15 @@ def kind_argument(command: Callable[..., Any]) -> Callable[..., Any]:
     """Add KIND."""
     choice = click.Choice([kind.value for kind in Kind])
     return click.argument("kind", type=choice, shell_complete=complete_kind)(command)
+
+
+def one_kind_argument(command: Callable[..., Any]) -> Callable[..., Any]:
+    """Add KIND, of a verb that runs one job: a chain is taken for its refusal says what to do, but not offered."""
+    kinds = [kind.value for kind in Kind]
+    offered = "|".join(kind for kind in kinds if kind != Kind.chain.value)
+    return click.argument(
+        "kind", type=click.Choice(kinds), metavar=f"{{{offered}}}", shell_complete=complete_one_kind
+    )(command)
 
 
 def overrides_argument(command: Callable[..., Any]) -> Callable[..., Any]:

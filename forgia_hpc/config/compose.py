@@ -23,6 +23,7 @@ from omegaconf.errors import OmegaConfBaseException
 from forgia_hpc import sources
 from forgia_hpc.config.defaults import user_defaults
 from forgia_hpc.config.groups import groups, keys
+from forgia_hpc.config.spelling import key_of, spelled
 from forgia_hpc.errors import InputError, Problem, nearest
 from forgia_hpc.schema.job import JOBS, Job, Kind
 from forgia_hpc.schema.load import config_text, plain
@@ -34,19 +35,6 @@ LITERAL = {
     Kind.simulate: ("solver.program.commands", "solver.program.env", "solver.program.failed"),
 }
 _NAMED = re.compile(r"(\\*)\$\{")
-_WORD = re.compile(r"(command\.env\.\w+)=([\w.+-]+)")
-FREE = tuple(
-    f"{name}{sign}"
-    for name in (
-        "model.options",
-        "command.env",
-        "data.shares",
-        "solver.options",
-        "solver.program.env",
-        "ensemble.inputs",
-    )
-    for sign in ".="
-)
 
 
 class UserRoots(SearchPathPlugin):
@@ -96,7 +84,7 @@ def compose_config(kind: Kind, overrides: Sequence[str]) -> DictConfig:
     defaults = user_defaults()
     own = [f"cluster={_quoted(defaults['cluster'])}"] if "cluster" in defaults else []
     own += [f"resources.account={_quoted(defaults['account'])}"] if "account" in defaults else []
-    if leaks := [_leak(_key(text)) for text in overrides if _reads_shell(text)]:
+    if leaks := [_leak(key_of(text)) for text in overrides if _reads_shell(text)]:
         raise InputError(leaks)
     config = _composed(kind, [*own, *overrides])
     for path in LITERAL.get(kind, ()):
@@ -106,7 +94,7 @@ def compose_config(kind: Kind, overrides: Sequence[str]) -> DictConfig:
 
 def _reads_shell(text: str) -> bool:
     """Whether an override would take a variable of the shell into the config, and so into the seal."""
-    return "${oc.env:" in text and not _key(text).startswith("command.")
+    return "${oc.env:" in text and not key_of(text).startswith("command.")
 
 
 def _leak(key: str) -> Problem:
@@ -144,7 +132,7 @@ def hydra_here(kind: Kind | None = None) -> Iterator[ConfigLoader]:
 def _composed(kind: Kind, overrides: Sequence[str]) -> DictConfig:
     with hydra_here(kind):
         try:
-            return compose(kind.value, [freed(text) for text in overrides])
+            return compose(kind.value, spelled(overrides))
         except (HydraException, OmegaConfBaseException, InputError, ValueError) as error:
             raise InputError(_each(kind, overrides, error)) from error
 
@@ -152,36 +140,17 @@ def _composed(kind: Kind, overrides: Sequence[str]) -> DictConfig:
 def _each(kind: Kind, overrides: Sequence[str], error: Exception) -> list[Problem]:
     """Find every override that fails on its own; Hydra itself stops at the first."""
     options = groups(kind)
-    chosen = [text for text in overrides if _chosen(text) in options.get(_key(text), [])]
+    chosen = [text for text in overrides if _chosen(text) in options.get(key_of(text), [])]
     problems: list[Problem] = []
     for text in overrides:
         rest = [] if text in chosen else chosen
         try:
-            compose(kind.value, [freed(each) for each in (*rest, text)])
+            compose(kind.value, spelled([*rest, text]))
         except InputError as found:
             problems += found.problems
         except (HydraException, OmegaConfBaseException, ValueError) as found:
             problems.append(explained(text, found, kind))
     return problems or [explained(" ".join(overrides), error, kind)]
-
-
-def freed(text: str) -> str:
-    """Let the keys of a free mapping be new: Hydra would ask for a `+` that the schema has no reason for.
-
-    A program's variable is a text: Hydra would read `1e-3` and `true` and write 0.001 and True.
-    """
-    text = _WORD.sub(r"\1='\2'", text) if _WORD.fullmatch(text) else text
-    return f"++{text}" if text.startswith(FREE) else text
-
-
-def plain_variable(word: str) -> str | None:
-    """Return the text of `command.env.NAME=text` where no grammar is needed to read it."""
-    found = _WORD.fullmatch(word)
-    return found[2] if found else None
-
-
-def _key(text: str) -> str:
-    return text.partition("=")[0].lstrip("+~")
 
 
 def _chosen(text: str) -> str:
@@ -190,7 +159,7 @@ def _chosen(text: str) -> str:
 
 def explained(text: str, error: Exception, kind: Kind | None) -> Problem:
     """Turn Hydra's error into field, value, limit, place and mend; `kind` is None before one is known."""
-    field, value = _key(text), _chosen(text)
+    field, value = key_of(text), _chosen(text)
     options = groups(kind).get(field) if kind else None
     config = f"configs/{kind.value}.yaml" if kind else ""
     shown = f"forgia config show {kind.value}" if kind else "forgia config show"
@@ -202,7 +171,8 @@ def explained(text: str, error: Exception, kind: Kind | None) -> Problem:
         limit, fix = "an override is key=value", "see forgia config show"
     elif "Lexer" in said or "mismatched input" in said or "no viable alternative" in said:
         limit = f"not in Hydra's grammar ({said})"
-        fix = f"""put quotes around the value: '{field}="…"'"""
+        inner = '["…"]' if value.startswith(("[", "{")) else '"…"'
+        fix = f"put quotes around each text, and others around the whole: '{field}={inner}'"
     elif "not in" in said or ("Could not override" in str(error) and "Key" in str(error)):
         limit, fix = "no such key", nearest(field, keys(kind) if kind else (), shown)
     else:

@@ -15,6 +15,7 @@ from hydra.core.override_parser.types import Override
 from hydra.errors import HydraException
 
 from forgia_hpc.config.compose import explained, hydra_here
+from forgia_hpc.config.spelling import awkward, key_of, with_plain_value
 from forgia_hpc.errors import InputError, Problem
 
 MOST = 100_000  # points of one sweep
@@ -130,6 +131,16 @@ def _numbers(key: str, parsed: Override) -> dict[str, int | float]:
     return {f"{key}={one}": cast("float", one) for one in values} if plain else {}
 
 
+def _read(parser: OverridesParser, word: str) -> Override:
+    """Parse one override by Hydra's grammar, under a key that it can spell."""
+    told = with_plain_value(word)
+    text = f"side={told.partition('=')[2]}" if awkward(word) else told
+    [parsed] = parser.parse_overrides([text])  # the plural alone tells it the config folders
+    if awkward(word):
+        parsed = replace(parsed, key_or_group=key_of(word), input_line=told)
+    return parsed
+
+
 def _parsed(parser: OverridesParser, words: Sequence[str]) -> list[Override]:
     """Parse overrides by Hydra's grammar, every one that fails told.
 
@@ -139,9 +150,7 @@ def _parsed(parser: OverridesParser, words: Sequence[str]) -> list[Override]:
     found, problems = [], []
     for word in words:
         try:
-            [parsed] = parser.parse_overrides(
-                [word]
-            )  # the plural alone tells it the config folders
+            parsed = _read(parser, word)
         except HydraException as error:
             problems.append(explained(word, error, None))
             continue
@@ -154,8 +163,3 @@ def _parsed(parser: OverridesParser, words: Sequence[str]) -> list[Override]:
     if problems:
         raise InputError(problems)
     return found
-
-
-def key_of(word: str) -> str:
-    """Return which key an override sets."""
-    return word.partition("=")[0].lstrip("+~")

@@ -23,11 +23,10 @@ from forgia_hpc.config.compose import (
     compose_config,
     compose_job,
     explained,
-    freed,
-    plain_variable,
 )
-from forgia_hpc.config.expand import Asked, Words, key_of
+from forgia_hpc.config.expand import Asked, Words
 from forgia_hpc.config.groups import groups
+from forgia_hpc.config.spelling import freed, key_of, plain_variable
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.schema.job import Job, Kind
 

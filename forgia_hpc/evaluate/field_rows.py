@@ -13,6 +13,7 @@ from forgia_hpc.evaluate.rollout import Rolled
 REFERENCE = "persistence"
 WORST = 5
 ORDER = 2  # of the reference solver's error in the width of a cell
+COARSEST = 2  # cells an axis: with fewer there is no mesh left whose error could be foretold
 Rows = list[dict[str, Any]]
 
 
@@ -77,13 +78,13 @@ def cost(
     windows: Sequence[Rolled],
     solver: Mapping[str, float],
     noise: Sequence[float],
-    axes: int,
+    grid: Sequence[int],
 ) -> dict[str, Any]:
     """Return seconds a step of model and solver, and what the solver would take at the model's error.
 
     solver: member → seconds a step of the model; empty where nobody noted them. noise: RMS error of the solver
-    a channel. The estimate: the error falls with the cell's width squared, the time of an explicit step with
-    its power of axes + 2.
+    a channel. grid: cells an axis. The estimate: the error falls with the cell's width squared, the time of an
+    explicit step with its power of axes + 2; no mesh is coarser than COARSEST cells an axis.
     """
     model = float(np.median([one.seconds for one in windows]))
     members = {one.member for one in windows}
@@ -94,8 +95,14 @@ def cost(
     whole = float(np.median(theirs))
     found |= {"solver_s": whole, "faster": whole / model}
     if (ratio := _error_ratio(windows, noise)) is not None:
-        coarse = whole * ratio ** (-(axes + 2) / ORDER)
-        found["equal"] = {"error_ratio": ratio, "solver_s": coarse, "faster": coarse / model}
+        wider, widest = ratio ** (1 / ORDER), max(1.0, min(grid) / COARSEST)
+        coarse = whole * min(wider, widest) ** -(len(grid) + 2)
+        found["equal"] = {
+            "error_ratio": ratio,
+            "solver_s": coarse,
+            "faster": coarse / model,
+            "coarsest": wider > widest,
+        }
     return found
 
 

@@ -13,6 +13,7 @@ from forgia_hpc.data.fields.reader import FieldDataset, open_fields
 from forgia_hpc.data.layout import Split
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.evaluate.dealing import Dealing
+from forgia_hpc.evaluate.field_limits import limits, something
 from forgia_hpc.evaluate.field_rows import (
     REFERENCE,
     by_task,
@@ -72,7 +73,12 @@ def judge_fields(
             "horizon": horizons[-1],
         }
         if world.is_root:
+            judged = sum(len(part["rolled"]) for part in done)
+            something(judged, data.dataset)
             told |= _document(done, job, (horizons, judges), run)
+            whole = sum(len(chunk.windows) for chunk in work)
+            shown = [judge.windows for judge in judges.values()]
+            told["notes"] += limits(shown, module.shape, whole - judged)
     return told
 
 
@@ -87,7 +93,8 @@ def _document(
     windows = [Rolled(**row) for part in done for row in part["rolled"]]
     middle = f"vrmse_{horizons[len(horizons) // 2]}"  # first: it is the headline
     metrics = [middle, *(name for at in horizons if (name := f"vrmse_{at}") != middle)]
-    shape = next(iter(judges.values())).surrogate.module.shape
+    judge = next(iter(judges.values()))
+    shape, grid = judge.surrogate.module.shape, judge.windows.schema.grid.shape
     return {
         "scores": score_rows(windows, horizons),
         "skill": skill_of(
@@ -98,9 +105,7 @@ def _document(
             lambda one: (one.contribution, one.member),
         ),
         "worst": worst_rows(windows, middle),
-        "cost": cost(
-            windows, _solver(judges, job.evaluate.solver_s, run), shape.noise, len(shape.axes)
-        ),
+        "cost": cost(windows, _solver(judges, job.evaluate.solver_s, run), shape.noise, grid),
         "frames": looked_at(
             [frame for part in done for frame in part["frames"]], job.evaluate.examples
         ),
@@ -147,6 +152,8 @@ def _judges(
     there = {split: most for split, most in longest.items() if most >= 1}
     if not there:
         limit = f"no trajectory of {data.dataset} has {data.steps_in + 1} steps in them"
+        if not any(source.trajectories(split) for source in dataset.sources for split in longest):
+            limit = f"{data.dataset} has no trajectory in them"
         fix = "ask for other splits, or for a shorter data.stride"
         got = ", ".join(job.evaluate.splits)
         raise InputError(Problem(field="evaluate.splits", got=got, limit=limit, fix=fix))

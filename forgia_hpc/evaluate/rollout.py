@@ -88,30 +88,48 @@ class RolloutJudge:
     surrogate: Surrogate
 
     def chunk(self, chunk: Chunk) -> tuple[list[Rolled], list[dict[str, Any]]]:
-        """Return the figures of every window of a chunk, and its first, last and worst window to look at."""
+        """Return the figures of the windows of a chunk, and the first, last and worst of them to look at.
+
+        A window is left out in which the truth has, at some step, not one number that could be foreseen.
+        """
         name = self.windows.names[chunk.contribution]
         pairs = np.stack([np.full(len(chunk.windows), chunk.contribution), chunk.windows], 1)
         batch = self.windows.gather(pairs)
         inputs = self.inputs.of(batch)
         predicted, seconds = self.surrogate.rolled(inputs)
-        self._check(name, batch, predicted)
+        truth = self._foreseeable(batch)
+        self._check(name, truth, predicted)
         rings = (inputs["kinds"] == BOUNDARIES.index("periodic")).all(-1)
-        found = [
-            self._judge(name, chunk, (batch, row), predicted[row], (rings[row], seconds))
-            for row in range(len(predicted))
-        ]
-        worst = max(range(len(found)), key=lambda row: float(np.mean(found[row].curve["model"])))
-        return found, [
+        some = np.asarray(np.isfinite(truth).any(tuple(range(3, truth.ndim))))
+        rows = [row for row in range(len(some)) if some[row].all()]  # at every step and channel
+        found = {
+            row: self._judge(
+                name, chunk, (batch, row), (truth[row], predicted[row]), (rings[row], seconds)
+            )
+            for row in rows
+        }
+        if not found:
+            return [], []
+        worst = max(rows, key=lambda row: float(np.mean(found[row].curve["model"])))
+        return list(found.values()), [
             self._frame(found[row], (batch, row), predicted[row])
-            for row in sorted({0, len(found) - 1, worst})
+            for row in sorted({rows[0], rows[-1], worst})
         ]
 
-    def _check(self, name: str, batch: FieldBatch, predicted: Array) -> None:
-        truth = batch.values[:, self.surrogate.seen :]
-        inside = np.isfinite(truth)
+    def _foreseeable(self, batch: FieldBatch) -> Array:
+        """Return the truth (row, step, channel, *grid), NaN outside and where a step that was seen has a hole.
+
+        From a hole neither the model nor a baseline can go on.
+        """
+        seen = self.surrogate.seen
+        known = np.isfinite(batch.values[:, :seen]).all(1, keepdims=True)
         if batch.mask is not None:
-            inside = inside & batch.mask[:, None, None]
-        if not np.isfinite(predicted[inside]).all():
+            known = known & batch.mask[:, None, None]
+        found: Array = np.where(known, batch.values[:, seen:].astype(np.float64), np.nan)
+        return found
+
+    def _check(self, name: str, truth: Array, predicted: Array) -> None:
+        if not np.isfinite(predicted[np.isfinite(truth)]).all():
             raise JobFailedError(
                 f"the model's rollout for {name} is not finite: its weights are broken, or it diverged"
             )
@@ -121,17 +139,16 @@ class RolloutJudge:
         name: str,
         chunk: Chunk,
         where: tuple[FieldBatch, int],
-        predicted: Array,
+        pair: tuple[Array, Array],
         rest: tuple[Any, float],
     ) -> Rolled:
-        (batch, row), (rings, seconds) = where, rest
+        (batch, row), (truth, predicted), (rings, seconds) = where, pair, rest
         seen = self.surrogate.seen
-        values = batch.values[row].astype(np.float64)
-        truth = values[seen:]
+        before = batch.values[row, :seen].astype(np.float64)
         counts = volumes(self.windows.schema.grid)
         if batch.mask is not None:
             counts = counts * batch.mask[row]
-        methods = {"model": predicted, **baselines(values[:seen], len(truth))}
+        methods = {"model": predicted, **baselines(before, len(truth))}
         curves = {method: vrmse(truth, each, counts) for method, each in methods.items()}
         figures = {
             method: self._figures(truth, each, (counts, rings), curves[method])

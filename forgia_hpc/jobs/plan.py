@@ -31,6 +31,7 @@ from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.jobs.allocation import allocation_of, check_allocation
 from forgia_hpc.jobs.container import container_of
 from forgia_hpc.jobs.edge import dependency
+from forgia_hpc.jobs.judged import take_its_data
 from forgia_hpc.jobs.kind_inputs import ensemble_of, member_warnings, programs_gone, recipes_of
 from forgia_hpc.jobs.kinds import complete_kind
 from forgia_hpc.jobs.package import Plan, new_run
@@ -78,6 +79,7 @@ def make_plan(wish: Wish) -> Plan:
     job = _composed(wish)
     cluster = load_cluster(job.cluster)
     runs, data = roots(cluster)
+    take_its_data(job, wish.overrides, runs)
     if wish.debug:
         job.resources = in_debug(job.resources, cluster)
     choice = chosen(job.resources, cluster)
@@ -87,14 +89,13 @@ def make_plan(wish: Wish) -> Plan:
     gone = programs_gone(job)
     if problems := [*found.told(wish, cluster), *small, *([] if cluster.slurm else gone)]:
         raise InputError(problems)
-    launch = job.launch or cluster.software.launch
     notes = [*left_out(found.inputs.get("grant", {})), *member_warnings(job, found.inputs)]
     return Plan(
         job=job,
         cluster=cluster,
         run=new_run(wish.kind.value, runs),
         data=found.inputs,
-        launch=launch,
+        launch=job.launch or cluster.software.launch,
         container=found.container,
         allocation=allocation,
         dependency=dependency(wish.after, cluster, runs) if wish.after else None,

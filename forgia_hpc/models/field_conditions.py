@@ -55,7 +55,11 @@ class Conditions(nn.Module):  # type: ignore[misc]  # torch is not followed by m
 
 
 def scaled(numbers: Tensor, scales: Scales) -> Tensor:
-    """Return numbers (…, input) in deviations from their mean, logarithms first where it says so."""
+    """Return numbers (…, input) in deviations from their mean, logarithms first where it says so.
+
+    One of no deviation was the same in all of the training data: 0, whatever it is now, for nobody has learnt what
+    it does.
+    """
     if not scales.mean:
         return numbers
     logs = torch.tensor(scales.logs or (False,) * len(scales.mean), device=numbers.device)
@@ -65,4 +69,4 @@ def scaled(numbers: Tensor, scales: Scales) -> Tensor:
         torch.tensor(each, dtype=numbers.dtype, device=numbers.device)
         for each in (scales.mean, scales.std)
     )
-    return (seen - mean) / std
+    return torch.where(std > 0, (seen - mean) / torch.where(std > 0, std, 1.0), 0.0)

@@ -14,7 +14,7 @@ KEY = "fields"  # under which a saved model keeps it, in the `extra` of its fact
 
 @dataclass(frozen=True, kw_only=True)
 class Scales:
-    """Location and scale of some numbers; `logs` says which are looked at as logarithms."""
+    """Location and scale of some numbers, 0: the same in all; `logs` says which are looked at as logarithms."""
 
     mean: tuple[float, ...] = ()
     std: tuple[float, ...] = ()

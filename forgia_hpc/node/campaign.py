@@ -10,22 +10,20 @@ from collections.abc import Mapping
 from typing import Any
 
 from forgia_hpc.errors import ExitCode
-from forgia_hpc.node.campaign_told import Told
+from forgia_hpc.node.campaign_tally import Tally
 from forgia_hpc.node.campaign_turn import open_turn
-from forgia_hpc.node.groups import STRAYS_S, Group, ended_well, start_group
+from forgia_hpc.node.groups import Group, ended_well, start_group
+from forgia_hpc.node.journals import Journals
 from forgia_hpc.node.launch import Death
 from forgia_hpc.node.memory import OomWatch
-from forgia_hpc.node.remains import Pauses, Remains, disk_named, refusal, word_beside
+from forgia_hpc.node.remains import Pauses, Remains, disk_named, end_earlier, refusal, word_beside
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.runtime.stop import stop_file
-from forgia_hpc.simulate.command.tree import end_marked
-from forgia_hpc.simulate.journal import Journal, Line, Reader, file_of
-from forgia_hpc.simulate.progress import COUNTED, Ending, word_of
+from forgia_hpc.simulate.journal import Journal, Line, file_of
 
 START_S = 600.0  # to a group's first word, and from the end of a member to the next begin
 DRAIN_S = 40.0  # for members to end once we are asked to; Slurm's end comes 60 s after the wish
 FRUITLESS = 8  # starts in a row of one group that came to no member
-ENDINGS = {"solved": "", "known": "admitted", "poison": "poison"}  # lines that settle members
 TURNS = 3  # of campaign and conclusion in an attempt: what is found unsound is solved again
 
 
@@ -38,18 +36,14 @@ class Campaign:
         """Find out what is settled, and lay out what is to be done; `turn`: of the attempt, its turn."""
         self._run, self._job = run, job
         self._attempt, self._turn = turn[0], f"{turn[0]}.{turn[1]}"
-        # of an attempt whose batch step was killed
-        end_marked({"FORGIA_CAMPAIGN": str(run.path)}, STRAYS_S)
+        end_earlier(run)
         self._own = own
         plan = open_turn(run, job, self._turn)
         self._plan, self._progress, self._claims = plan, plan.progress, plan.claims
-        self._open = set(plan.progress.open_members())
-        self._at_start, self._counts = len(self._open), plan.progress.counts(plan.plain)
+        self._tally = Tally(run, plan)
         self._journal = Journal(file_of(run, f"supervisor-{self._turn}"))
-        self._told = Told(run)
         self._groups: dict[int, Group] = {}
-        self._readers: dict[str, Reader] = {}
-        self._seen: dict[str, float] = {}  # launch → when its journal last grew
+        self._journals = Journals(run)
         self._fruit: set[str] = set()  # launches that came to a member
         self._pauses = Pauses()
         self._done = dict.fromkeys(range(plan.shape.count), False)  # found nothing left to take
@@ -57,7 +51,8 @@ class Campaign:
         self._stop_at: float | None = None
         self._failed: tuple[ExitCode, str] | None = None
         self._oom, self._remains = OomWatch(), Remains(run, plan.ids)
-        run.event("campaign_started", turn=self._turn, **self._facts(), groups=plan.shape.count)
+        facts = self._tally.facts()
+        run.event("campaign_started", turn=self._turn, **facts, groups=plan.shape.count)
 
     def poll(self) -> int | None:
         """Look at every group, start what is missing; return the exit code once nothing runs any more."""
@@ -67,14 +62,17 @@ class Campaign:
 
     def _look(self) -> None:
         self._look_at_stop()
+        due = self._journals.due()
         for group in list(self._groups.values()):
-            self._follow(group)
+            looked = group.launch in due
+            if looked:
+                self._follow(group)
             if group.code is not None:
                 self._bury(group, "")
-            elif self._is_hung(group):
+            elif self._is_drained() or (looked and self._is_hung(group)):
                 group.kill()
                 self._bury(group, "timeout")
-        if self._open and self._stop_at is None and self._failed is None:
+        if self._tally.open and self._stop_at is None and self._failed is None:
             self._start_some()
         self._tell()
 
@@ -83,7 +81,7 @@ class Campaign:
         code: int | None = ExitCode.OK
         if self._failed:
             code = self._failed[0]
-        elif self._open:
+        elif self._tally.open:
             code = ExitCode.STOPPED if self._stop_at is not None else self._still_open()
         if code is not None:
             self._close(code)
@@ -95,55 +93,46 @@ class Campaign:
             return None
         self._missed += 1
         if self._missed > TURNS:
-            why = f"{len(self._open)} members stay open, and every group says that none is left"
+            why = (
+                f"{len(self._tally.open)} members stay open, and every group says that none is left"
+            )
             self._failed = (ExitCode.JOB_FAILED, why)
             return ExitCode.JOB_FAILED
-        self._put_back(sorted(self._open))
+        self._put_back(sorted(self._tally.open))
         return None
 
     def _close(self, code: int) -> None:
         self._tell(now=True)
-        self._told.close()
+        self._tally.close()
         self._journal.__exit__(None, None, None)
         own = {"attempt": self._attempt, "turn": self._turn, "exit_code": int(code)}
-        own |= {"done": self._at_start - len(self._open), "kept": self._kept}
-        self._run.event("campaign_ended", **self._facts(), **own, starts=self._starts)
-
-    def _facts(self) -> dict[str, int]:
-        told = {name: self._counts[name] for name in COUNTED}
-        plain, every = self._plan.plain, len(self._plan.ids)
-        planned = {"planned": plain, "refined_planned": every - plain}
-        return {**planned, "left": len(self._open), **told}
+        own |= {"done": self._tally.done, "kept": self._kept}
+        self._run.event("campaign_ended", **self._tally.facts(), **own, starts=self._starts)
 
     def _follow(self, group: Group) -> None:
         """Take what a group has journaled since."""
-        for line in self._readers[group.launch]:
+        for line in self._journals.news(group.launch):
             self._progress.take(group.launch, line)
             self._take(group, line)
-            self._seen[group.launch] = time.monotonic()
 
     def _take(self, group: Group, line: Line) -> None:
         what = line["what"]
-        if what in ENDINGS:
-            settled = self._open.intersection(line.get("members") or [line["member"]])
-            self._open -= settled
-            ending = Ending(line.get("ending", ENDINGS[what]))
-            self._counts.update(word_of(ending, refined=one >= self._plan.plain) for one in settled)
-        elif what == "opened" and line.get("step"):
-            group.step_id = line["step"]
-        elif what == "begun":
+        self._tally.take(line)
+        if what == "begun":
             self._remains.begun(group.launch, line)
         self._kept += what == "stopped" and line["moved"]
         if what not in ("opened", "claiming"):
             self._fruit.add(group.launch)
 
+    def _is_drained(self) -> bool:
+        """Whether the time is over that groups have to end once they are asked to."""
+        return self._stop_at is not None and time.monotonic() - self._stop_at > DRAIN_S
+
     def _is_hung(self, group: Group) -> bool:
         """Whether a group stands still for longer than anything it does may take."""
-        still = time.monotonic() - self._seen[group.launch]
         at_work = group.launch in self._progress.began
-        if self._stop_at is not None and time.monotonic() - self._stop_at > DRAIN_S:
-            return True
-        return still > (self._plan.member_s if at_work else START_S)
+        limit = self._plan.member_s if at_work else START_S
+        return self._journals.still_s(group.launch) > limit
 
     def _look_at_stop(self) -> None:
         if self._stop_at is None and stop_file(self._run, self._attempt).exists():
@@ -153,6 +142,7 @@ class Campaign:
         """Note how a group has ended, and give back what it held."""
         self._follow(group)  # what it wrote between our look and its end
         del self._groups[group.number]
+        self._journals.drop(group.launch)
         group.end_strays()
         member = self._progress.began.get(group.launch)
         # one that lives for a member alone comes back until it finds none
@@ -215,7 +205,7 @@ class Campaign:
     def _give_back(self, group: Group) -> None:
         """Put what a dead group held, and has not settled, back on the list as one block."""
         held = self._claims.held(group.launch, self._progress.claimed.get(group.launch, ()))
-        if members := [number for number in held if number in self._open]:
+        if members := [number for number in held if number in self._tally.open]:
             self._put_back(members)
 
     def _put_back(self, members: list[int]) -> None:
@@ -236,17 +226,12 @@ class Campaign:
         self._starts += 1
         group = start_group(self._run, self._job, self._plan.shape, (number, launch), self._own)
         self._groups[number] = group
-        self._readers[launch] = Reader(file_of(self._run, launch))
-        self._seen[launch] = time.monotonic()
+        self._journals.add(launch)
 
     def _tell(self, *, now: bool = False) -> None:
-        if not now and not self._told.is_due:
-            return
-        facts, every = self._facts(), len(self._plan.ids)
         # of living groups: the journal has what those of an earlier attempt had begun
         running = sum(one.launch in self._progress.began for one in self._groups.values())
-        at_work = {"running": running, "groups": len(self._groups)}
-        self._told.row(every - facts.pop("left"), every, {**at_work, **facts})
+        self._tally.tell(running, len(self._groups), now=now)
 
     def terminate(self) -> None:
         """End every group that still runs."""

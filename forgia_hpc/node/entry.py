@@ -9,7 +9,7 @@ import signal
 import sys
 import time
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -132,7 +132,7 @@ def _phases(run: RunDir) -> None:
                 run.result,
                 {
                     "format": "forgia.result/1",
-                    "ending": "completed",
+                    "ending": _ending(result),
                     "attempt": attempt,
                     "seconds": round(time.time() - started, 3),
                     "world_size": world.size,
@@ -140,6 +140,12 @@ def _phases(run: RunDir) -> None:
                     **result,
                 },
             )
+
+
+def _ending(result: Mapping[str, Mapping[str, Any]]) -> str:
+    """Return how the job has ended: as its phases say, where one says more than its figures."""
+    failed = any(told.get("ending") == "failed" for told in result.values())
+    return "failed" if failed else "completed"
 
 
 def _group(run: RunDir) -> None:

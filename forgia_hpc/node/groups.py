@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
 import os
 import re
 import signal
 import subprocess
-import time
+from collections import Counter
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any
 
 from forgia_hpc import process
@@ -17,14 +16,14 @@ from forgia_hpc.errors import ExitCode, JobFailedError
 from forgia_hpc.node.followed import followed_argv
 from forgia_hpc.node.launch import Step
 from forgia_hpc.node.modes import rank_argv
-from forgia_hpc.node.mpirun import group_argv, hydra_death
+from forgia_hpc.node.mpirun import group_argv, hydra_death, nodes_of_job
+from forgia_hpc.node.steps import STRAYS_S, end_steps, step_name
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.runtime.container import sealed_container
 from forgia_hpc.schema.job import Launch
 from forgia_hpc.simulate.command.tree import end_marked
 
 PROBE_S = 20  # srun steps that never start are what users of packed jobs report most
-STRAYS_S = 2.0  # for what a dead group has left to end; the groups that live are waiting
 _SIGNALS = {
     "Segmentation fault": "SIGSEGV",
     "Bus error": "SIGBUS",
@@ -44,6 +43,12 @@ class Shape:
     ranks: int  # of one group
     launch: Launch | None  # None: one plain process a group
     step: tuple[str, ...] = ()  # what an srun step of one group asks for
+    slots: tuple[str, ...] = ()  # of mpirun over several nodes: the node of each rank of all groups
+
+    def hosts(self, number: int) -> dict[str, int]:
+        """Return the nodes of one group's ranks: left to itself, each mpirun would begin at the first."""
+        first = number * self.ranks
+        return dict(Counter(self.slots[first : first + self.ranks]))
 
 
 @dataclass
@@ -54,8 +59,6 @@ class Group:
     launch: str
     campaign: str  # the run's path
     started: Step
-    began: float = field(default_factory=time.monotonic)
-    step_id: str = ""  # as its own journal tells it
 
     @property
     def code(self) -> int | None:
@@ -83,9 +86,6 @@ class Group:
 
     def kill(self) -> None:
         """End it with everything that it has started, here and on other nodes."""
-        if self.step_id:
-            with contextlib.suppress(process.ProgramMissingError, process.ProgramSilentError):
-                process.run(["scancel", "--signal=KILL", self.step_id], timeout_s=PROBE_S)
         if self.code is None:
             self.started.process.kill()
             self.started.process.wait()
@@ -93,6 +93,8 @@ class Group:
 
     def end_strays(self) -> None:
         """Kill what it has left behind. Another run's group has the same number: both marks are asked for."""
+        if self.started.launch is Launch.srun_mpi and (self.code or 0) < 0:  # srun could not end it
+            end_steps(step_name(self.campaign, self.launch), STRAYS_S)
         end_marked({"FORGIA_LAUNCH": self.launch, "FORGIA_CAMPAIGN": self.campaign}, STRAYS_S)
 
 
@@ -115,7 +117,7 @@ def start_group(
     number, launch = name
     environment = {**own, "FORGIA_GROUP": f"{number}/{shape.count}", "FORGIA_LAUNCH": launch}
     environment["FORGIA_STEP"] = "1" if shape.launch is Launch.srun_mpi else ""
-    argv = _argv(run, job, shape)
+    argv = _argv(run, job, shape, name)
     container = sealed_container(job)
     if shape.launch is None:
         environment |= _alone(followed=container is None)
@@ -140,7 +142,8 @@ def _alone(*, followed: bool) -> dict[str, str]:
 
 
 def _over_mpirun(shape: Shape) -> dict[str, str]:
-    own: dict[str, str] = {}
+    # what mpirun starts on other nodes is a step, and one without this word takes the nodes for itself
+    own = {"SLURM_OVERLAP": "1"} if shape.slots else {}
     if os.geteuid() == 0:
         own |= {"OMPI_ALLOW_RUN_AS_ROOT": "1", "OMPI_ALLOW_RUN_AS_ROOT_CONFIRM": "1"}
     if shape.count * shape.ranks > len(os.sched_getaffinity(0)):
@@ -150,13 +153,14 @@ def _over_mpirun(shape: Shape) -> dict[str, str]:
     return own
 
 
-def _argv(run: RunDir, job: Mapping[str, Any], shape: Shape) -> list[str]:
+def _argv(run: RunDir, job: Mapping[str, Any], shape: Shape, name: tuple[int, str]) -> list[str]:
+    number, launch = name
     ranks = rank_argv(run, job)
     if shape.launch is None:
         return ranks
     if shape.launch is Launch.mpirun:
-        return followed_argv([*group_argv(shape.ranks), *ranks])
-    return [*shape.step, *ranks]
+        return followed_argv([*group_argv(shape.ranks, shape.hosts(number)), *ranks])
+    return [*shape.step, f"--job-name={step_name(str(run.path), launch)}", *ranks]
 
 
 def shape_of(job: Mapping[str, Any], ranks: int) -> Shape:
@@ -170,8 +174,13 @@ def shape_of(job: Mapping[str, Any], ranks: int) -> Shape:
     if ranks == 1 and (not job["slurm"] or resources["nodes"] == 1):
         return Shape(count, ranks, None)
     if not job["slurm"] or Launch(job["launch"]) is Launch.mpirun:
-        return Shape(count, ranks, Launch.mpirun)
+        slots = _slots(resources) if job["slurm"] and resources["nodes"] > 1 else ()
+        return Shape(count, ranks, Launch.mpirun, slots=slots)
     return Shape(count, ranks, Launch.srun_mpi, _step(job, ranks))
+
+
+def _slots(resources: Mapping[str, Any]) -> tuple[str, ...]:
+    return tuple(node for node in nodes_of_job() for _ in range(resources["ranks_per_node"]))
 
 
 def _step(job: Mapping[str, Any], ranks: int) -> tuple[str, ...]:

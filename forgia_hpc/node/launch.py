@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
 
+from forgia_hpc.node.followed import followed_argv
 from forgia_hpc.node.modes import ARGV, rank_argv, rank_variables
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.runtime.container import sealed_container
@@ -92,7 +93,11 @@ class Step:
         with path.open("ab") as log:
             begin = log.tell()
             process = subprocess.Popen(
-                argv, stdout=log, stderr=log, stdin=subprocess.DEVNULL, env=dict(environment)
+                _followed(argv),
+                stdout=log,
+                stderr=log,
+                stdin=subprocess.DEVNULL,
+                env=dict(environment),
             )
         return cls(process, path, begin, launch)
 
@@ -121,6 +126,11 @@ class Step:
         with self.log.open("rb") as opened:
             opened.seek(self.begin)
             return opened.read().decode(errors="replace").splitlines()
+
+
+def _followed(argv: list[str]) -> list[str]:
+    """Return a launcher's words so that it ends with us; of an srun Slurm takes care at the job's end."""
+    return argv if argv[0] == "srun" else followed_argv(argv)
 
 
 def _by_srun(text: str) -> Death | None:

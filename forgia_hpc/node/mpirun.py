@@ -7,7 +7,7 @@ import os
 import re
 import shutil
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from forgia_hpc import process
@@ -19,10 +19,23 @@ _HYDRA = ("-bind-to", "none")  # any number of ranks on a core is fine with it
 _DIED = re.compile(r"TERMINATED WITH THE EXIT STRING: (?P<how>.+)")
 
 
-def group_argv(ranks: int) -> list[str]:
-    """Return how one group of ranks is started, beside others of its kind."""
+def group_argv(ranks: int, hosts: Mapping[str, int]) -> list[str]:
+    """Return how one group of ranks is started, beside others of its kind.
+
+    hosts: node → ranks there; empty: all of them here.
+    """
     own = {"open_mpi": _OPEN_MPI, "hydra": _HYDRA}.get(family(), ())
-    return ["mpirun", "-np", str(ranks), *own]
+    places = ",".join(f"{node}:{count}" for node, count in hosts.items())
+    word = "-hosts" if family() == "hydra" else "--host"
+    return ["mpirun", "-np", str(ranks), *own, *([word, places] if places else [])]
+
+
+def nodes_of_job() -> tuple[str, ...]:
+    """Return the nodes of our allocation in Slurm's order; none outside of Slurm."""
+    if (told := os.environ.get("SLURM_JOB_NODELIST")) is None:
+        return ()
+    asked = ["scontrol", "show", "hostnames", told]
+    return tuple(process.run(asked, timeout_s=_ASK_S).stdout.split())
 
 
 @functools.cache

@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from forgia_hpc.errors import ExitCode, refused_by_system
+from forgia_hpc.node.steps import STRAYS_S, end_steps, name_of
 from forgia_hpc.rundir import RunDir, read_json
 from forgia_hpc.simulate.admission.told import has_failed
+from forgia_hpc.simulate.command.tree import end_marked
 from forgia_hpc.simulate.journal import Line, campaign_of
 from forgia_hpc.simulate.returns import keep_saved
 
@@ -33,6 +35,13 @@ def disk_named() -> Iterator[None]:
         if (refused := refused_by_system(error)) is not None:
             raise refused from error
         raise
+
+
+def end_earlier(run: RunDir) -> None:
+    """End what is left of an attempt whose batch step was killed: here, and as steps of this job."""
+    end_marked({"FORGIA_CAMPAIGN": str(run.path)}, STRAYS_S)
+    if run.count("campaign_started"):
+        end_steps(name_of(str(run.path)), STRAYS_S)
 
 
 class Pauses:

@@ -15,6 +15,7 @@ from forgia_hpc.report.campaign_figures import (
     made_of,
     seconds_of,
 )
+from forgia_hpc.report.dataset_bars import shown
 from forgia_hpc.report.design import MOST_INPUTS, design_key, design_panels
 from forgia_hpc.report.facts import RunFacts
 from forgia_hpc.report.figures import count, duration, significant
@@ -112,7 +113,7 @@ def _checks_table(found: list[Check]) -> Safe:
     rows: list[list[object]] = [
         [
             one.name.replace("_", " "),
-            one.limit,
+            tag("span", one.limit, class_="why"),
             count(one.seen),
             count(one.failed) if one.failed else "none",
             significant(sorted(one.values)[len(one.values) // 2]) if one.values else "–",
@@ -120,18 +121,21 @@ def _checks_table(found: list[Check]) -> Safe:
         ]
         for one in found
     ]
-    head = ["Check", "Limit", "Members", "Failed", "Median", "Farthest from 0"]
+    head = ["Check", "Limit, of the farthest", "Members", "Failed", "Median", "Farthest from 0"]
     return table("Checks over all members", head, rows, text_columns=2)
 
 
 def _errors_table(found: dict[str, dict[str, float]]) -> Safe:
     keys = list(dict.fromkeys(key for row in found.values() for key in row))
     rows: list[list[object]] = [
-        [name, *(significant(row[key]) if key in row else "–" for key in keys)]
+        [name, *(significant(row[key]) if key in row and shown(row) else "–" for key in keys)]
         for name, row in found.items()
     ]
     head = ["Refinement error", *(key.replace("_", " ") for key in keys)]
-    hint = "Refinement: what changes on a mesh of half the width, over all refined members, in units of the field."
+    hint = (
+        "Refinement: what changes on a mesh of half the width, over all refined members, in units of the field. "
+        "No figure: they gave the same on both meshes, as where a phase never forms."
+    )
     return join(tag("p", hint, class_="hint"), table("Refinement errors by field", head, rows))
 
 

@@ -19,6 +19,7 @@ from forgia_hpc.report.campaign_figures import (
     made_of,
 )
 from forgia_hpc.report.curves import spark
+from forgia_hpc.report.dataset_bars import shown, unshown
 from forgia_hpc.report.facts import RunFacts
 from forgia_hpc.report.figures import significant, words
 from forgia_hpc.report.terminal_parts import ACCENT, grid, pairs, plain, titled
@@ -52,6 +53,8 @@ def _times(many: int) -> str:
 
 
 def _refined(row: dict[str, float]) -> str:
+    if not shown(row):
+        return unshown(varies=True)
     return ", ".join(
         f"{name.replace('_', ' ')} {significant(value)}" for name, value in row.items()
     )

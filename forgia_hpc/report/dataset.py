@@ -6,7 +6,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from forgia_hpc.report.dataset_bars import error_bars
+from forgia_hpc.report.dataset_bars import error_bars, shown
 from forgia_hpc.report.dataset_cells import (
     CHANNEL_HEAD,
     OVERVIEW_HEAD,
@@ -17,6 +17,7 @@ from forgia_hpc.report.dataset_cells import (
     split_cells,
     split_head,
 )
+from forgia_hpc.report.dataset_ensemble import PARAMETER_HEAD, ensemble_json, parameter_cells
 from forgia_hpc.report.dataset_facts import read_dataset
 from forgia_hpc.report.dataset_terms import standing, terms
 from forgia_hpc.report.dataset_words import ChannelFacts, ContributionFacts, DatasetFacts
@@ -42,6 +43,9 @@ def dataset_facts(directory: Path) -> dict[str, Any]:
                 "version": one.manifest.version,
                 "card": one.card.as_dict(),
                 "machines": one.machines,
+                "ensemble": ensemble_json(one.manifest),
+                "design": dict(one.design),
+                "parameters": [asdict(entry) for entry in one.parameters],
                 "marks": one.marks,
                 "closed": one.closed,
                 "terms": [list(row) for row in terms(one.card)],
@@ -50,7 +54,7 @@ def dataset_facts(directory: Path) -> dict[str, Any]:
                 "last_ns": one.last_ns,
                 "splits": [{**asdict(split), "split": split.split.value} for split in one.splits],
                 "channels": [asdict(entry) for entry in one.channels],
-                "errors": {name: dict(bar) for name, bar in error_bars(one).items()},
+                "errors": {name: shown(bar) for name, bar in error_bars(one).items()},
             }
             for one in facts.contributions
         ],
@@ -114,6 +118,11 @@ def _section(one: ContributionFacts) -> Safe:
     )
     head = [*CHANNEL_HEAD, "Excerpt"]
     blocks = [facts_table("Terms and origin", about(one))]
+    if one.parameters:
+        given: list[list[object]] = [list(parameter_cells(entry)) for entry in one.parameters]
+        blocks.append(
+            table(f"Parameters of {one.card.title}", PARAMETER_HEAD, given, text_columns=2)
+        )
     if splits:
         blocks.append(table(f"Splits of {one.card.title}", split_head(one), splits))
     if channels:
@@ -126,7 +135,7 @@ def sparkline(entry: ChannelFacts) -> Safe:
     """Return a small plot of the excerpt; gaps stay gaps."""
     known = [value for value in entry.excerpt if value is not None]
     if not known:
-        return tag("span", "no values", class_="hint")
+        return tag("span", "no values" if entry.low is None else "–", class_="hint")
     x = Scale(0, max(len(entry.excerpt) - 1, 1), 2, 158)
     y = Scale(*padded(known), 28, 2)
     points = [(float(index), value) for index, value in enumerate(entry.excerpt)]

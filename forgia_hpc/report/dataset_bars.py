@@ -18,14 +18,29 @@ def error_bars(one: ContributionFacts) -> Mapping[str, Mapping[str, float]]:
 
 def error_rows(one: ContributionFacts) -> list[tuple[str, str]]:
     """Return a row a field, as the page and the terminal have it."""
+    constant = {entry.channel.name for entry in one.channels if entry.low == entry.high}
     units = {entry.channel.name: entry.channel.ucum for entry in one.channels}
     return [
         (
             f"Error of {name}",
-            f"{_told(bar['rms'], units, name)} rms, {_told(bar['max'], units, name)} at most",
+            f"{_told(bar['rms'], units, name)} rms, {_told(bar['max'], units, name)} at most"
+            if shown(bar)
+            else unshown(varies=name not in constant),
         )
         for name, bar in sorted(error_bars(one).items())
     ]
+
+
+def shown(bar: Mapping[str, float]) -> dict[str, float] | None:
+    """Return an error that refinement has shown; None where both meshes gave the very same: it shows nothing."""
+    return dict(bar) if any(bar.values()) else None
+
+
+def unshown(*, varies: bool) -> str:
+    """Return why a field has no error bar. `varies`: the dataset's members have it, the refined ones did not."""
+    if not varies:
+        return "no error bar: it is one number all over, in all members"
+    return "no error bar: the refined members gave the same on both meshes"
 
 
 def _told(value: float, units: Mapping[str, str], name: str) -> str:

@@ -15,6 +15,7 @@ from forgia_hpc.data.fields.opened import OpenFields
 from forgia_hpc.data.fields.reader import open_fields
 from forgia_hpc.data.layout import Channel, Split
 from forgia_hpc.data.manifest import flatten, load_manifest
+from forgia_hpc.report.dataset_ensemble import ParameterFacts
 from forgia_hpc.report.dataset_words import (
     EXCERPT_STEPS,
     ChannelFacts,
@@ -43,7 +44,26 @@ def _contribution(source: OpenFields) -> ContributionFacts:
         marks={},
         first_ns=None,
         last_ns=None,
+        parameters=_parameters(index),
+        design=index.schema.design or {},
     )
+
+
+def _parameters(index: FieldIndex) -> list[ParameterFacts]:
+    """Return what the simulations were given, as far as they are numbers."""
+    told = index.schema.parameters
+    table = index.parameters.reshape(len(index.trajectories), len(told))
+    columns = [column[np.isfinite(column)] for column in table.T]
+    return [
+        ParameterFacts(
+            name=one.name,
+            ucum=one.ucum,
+            low=float(values.min()) if len(values) else None,
+            high=float(values.max()) if len(values) else None,
+            distinct=len(np.unique(values)),
+        )
+        for one, values in zip(told, columns, strict=True)
+    ]
 
 
 def _split(source: OpenFields, split: Split) -> SplitFacts | None:

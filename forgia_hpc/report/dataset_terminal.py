@@ -20,6 +20,7 @@ from forgia_hpc.report.dataset_cells import (
     split_cells,
     split_head,
 )
+from forgia_hpc.report.dataset_ensemble import PARAMETER_HEAD, parameter_cells
 from forgia_hpc.report.dataset_facts import read_dataset
 from forgia_hpc.report.dataset_terms import standing, terms
 from forgia_hpc.report.dataset_words import ContributionFacts, DatasetFacts
@@ -44,6 +45,7 @@ def show_dataset(directory: Path, console: Console) -> None:
     for one in facts.contributions:
         console.print(plain(one.card.title, "bold"))
         blocks = [pairs(about(one))]
+        blocks += [_parameter_rows(one)] if one.parameters else []
         blocks += [_split_rows(one)] if one.splits else []
         blocks += [_channel_rows(one)] if one.channels else []
         for block in blocks:
@@ -67,6 +69,13 @@ def _show_short(facts: DatasetFacts, console: Console) -> None:
     console.print(
         plain(f"more of one: forgia data info {facts.contributions[0].manifest.name}", "dim")
     )
+
+
+def _parameter_rows(one: ContributionFacts) -> Table:
+    shown = grid(*PARAMETER_HEAD, numbers_from=2)
+    for entry in one.parameters:
+        shown.add_row(*map(plain, parameter_cells(entry)))
+    return shown
 
 
 def _split_rows(one: ContributionFacts) -> Table:

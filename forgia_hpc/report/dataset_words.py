@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 from forgia_hpc.data.card import Card
 from forgia_hpc.data.layout import Channel, Split
 from forgia_hpc.data.manifest import Manifest
+from forgia_hpc.report.dataset_ensemble import ParameterFacts
 
 EXCERPT_STEPS = 240
 MOST_EXCERPTS = 400  # channels of a contribution with a plot; beyond, the page stays quick
@@ -52,6 +54,8 @@ class ContributionFacts:
     marks: dict[str, int]  # code → how often
     first_ns: int | None
     last_ns: int | None
+    parameters: list[ParameterFacts] = field(default_factory=list)  # of simulations
+    design: Mapping[str, object] = field(default_factory=dict)  # of these, as the ensemble asked
     closed: str = ""  # why no channel is told: encrypted without the key, or withdrawn
 
 

@@ -28,8 +28,16 @@ def cost_section(facts: RunFacts) -> Safe | None:
         return None
     table = facts_table("What the run cost and did", receipt_rows(facts.receipt))
     advice = [tag("li", line) for line in facts.receipt["hints"]]
-    hint = facts.receipt["why"] or "Settled by Slurm's accounts."
+    hint = facts.receipt["why"] or _by(facts.receipt)
     return section("cost", "Cost", hint, table, tag("ul", *advice) if advice else None)
+
+
+def _by(one: dict[str, Any]) -> str:
+    """Return whose word a receipt is that gives no reason of its own."""
+    if one.get("standing") == "settled":
+        return "Settled by Slurm's accounts."
+    slurm = any(attempt.get("job_id") for attempt in one["attempts"])
+    return "By its own record" + ("; not settled yet." if slurm else ": no Slurm.")
 
 
 def receipt_rows(one: dict[str, Any]) -> list[tuple[str, str]]:

@@ -74,8 +74,11 @@ def cost_words(cost: dict[str, Any]) -> list[str]:
     equal = cost.get("equal")
     if isinstance(equal, dict) and (coarse := number(equal.get("solver_s"))) is not None:
         ratio = number(equal.get("error_ratio")) or 0.0
+        mesh = "a mesh with that error"
+        if equal.get("coarsest"):
+            mesh = "the coarsest mesh there is, of two cells an axis, errs less and"
         said.append(
-            f"Its error is {significant(ratio)} times the solver's own; a mesh with that error would take "
+            f"Its error is {significant(ratio)} times the solver's own; {mesh} would take "
             f"about {_time(coarse)} a step (second order, explicit): {_pace(coarse / model)}."
         )
     return said

@@ -18,7 +18,8 @@ from forgia_hpc.report.markup import Safe, join, tag
 from forgia_hpc.report.origin import command, flat, origin
 from forgia_hpc.report.progress import Progress
 from forgia_hpc.report.rollouts import rollouts_block
-from forgia_hpc.report.skill import score_table, skill_hint, skill_panels, skill_table
+from forgia_hpc.report.scores import score_table
+from forgia_hpc.report.skill import skill_hint, skill_panels, skill_table
 from forgia_hpc.report.standing import Standing, error_of, trace_of
 from forgia_hpc.report.verdict import parameters
 from forgia_hpc.rundir import Event

@@ -18,15 +18,12 @@ from forgia_hpc.report.facts import RunFacts, read_run
 from forgia_hpc.report.figures import duration, moment, percent, si, significant, words
 from forgia_hpc.report.origin import command, origin
 from forgia_hpc.report.progress import Progress, progress
+from forgia_hpc.report.scores import best_scores, levels, score_cells, score_head
 from forgia_hpc.report.sections import event_facts, key_figures
 from forgia_hpc.report.skill import (
-    best_scores,
     first_metric,
     interval,
-    levels,
     metric_name,
-    score_cells,
-    score_head,
     why_none,
 )
 from forgia_hpc.report.standing import Standing, error_of, standing

@@ -91,6 +91,8 @@ class Program:
     time_ucum: str = "s"
     number: str = ""  # how an input is written, as Python's format: ".12g"; empty: every digit
     env: dict[str, str] = field(default_factory=dict)
+    # variables that stay although they look like a secret
+    secrets: list[str] = field(default_factory=list)
     launcher: str = (
         ""  # mpirun | srun: what the commands start ranks with; tried once, before the first member
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -12,7 +13,7 @@ from forgia_hpc.simulate.admission.told import trials_of
 from forgia_hpc.simulate.kept import Kept
 from forgia_hpc.simulate.member import Member
 from forgia_hpc.simulate.members import Members
-from forgia_hpc.simulate.progress import COUNTED, Progress, word_of
+from forgia_hpc.simulate.progress import COUNTED, Ending, Progress, word_of
 from forgia_hpc.simulate.refine import Difference, errors_of, factor_of
 from forgia_hpc.simulate.retry import OUTSIDE
 
@@ -21,10 +22,12 @@ def left_out(members: Members, kept: Kept, progress: Progress) -> dict[str, Any]
     """Return why members are not in the dataset, in words that don't hang on the course of the campaign."""
     found: dict[str, Any] = {}
     for one in members.members:
-        line = kept.settled(one).line or {}
+        if kept.ending(one) is Ending.admitted:
+            continue
+        line = kept.line(one)
         if line["what"] == "poison":
             found[one.id] = {"ending": "poison", "failure": _own_failure(one, progress)}
-        elif line.get("ending") == "rejected":
+        else:
             checks = [told["check"] for told in line["findings"] if not told["passed"]]
             found[one.id] = {"ending": "rejected", "checks": checks}
     return found
@@ -74,6 +77,11 @@ def counts(members: Sequence[Member], kept: Kept) -> dict[str, int]:
     return {**planned, **{name: found[name] for name in COUNTED}}
 
 
+def ending(told: Mapping[str, int], least_share: float) -> str:
+    """Return how a sealed campaign has ended: with too few members its dataset is kept, and the job has failed."""
+    return "completed" if told["admitted"] >= least_share * told["planned"] else "failed"
+
+
 def warning(told: Mapping[str, int], errors: Mapping[str, Any]) -> dict[str, str]:
     """Return the `warning` on a dataset that has no error bars although they were asked for; else nothing."""
     fine = told["refined_planned"]
@@ -87,14 +95,16 @@ def warning(told: Mapping[str, int], errors: Mapping[str, Any]) -> dict[str, str
 
 def course(members: Sequence[Member], kept: Kept, progress: Progress) -> dict[str, Any]:
     """Return how the campaign went: what was computed, what it cost, what was lost on the way."""
-    lines = [kept.settled(one).line or {} for one in members]
-    seconds = sorted(line["seconds"] for line in lines if "seconds" in line)
+    seconds = sorted(one for one in progress.seconds if not math.isnan(one))
+    admitted = (one.number for one in members if kept.ending(one) is Ending.admitted)
+    known = sum(math.isnan(progress.seconds[number]) for number in admitted)
+    twice = progress.several()
     failures = Counter(kind for kinds in progress.failures.values() for kind in kinds)
     return {
-        "known": sum(line["what"] == "known" for line in lines),
+        "known": known,
         "computed": len(seconds),
-        "solved_twice": sum(len(found) > 1 for found in progress.found.values()),
-        "differing": [number for number in progress.found if _differs(progress, number)],
+        "solved_twice": len(twice),
+        "differing": [number for number in twice if _differs(kept, number)],
         "torn_lines": progress.torn,
         "unsound": len(progress.unsound),
         "failures": dict(sorted(failures.items())),
@@ -106,8 +116,17 @@ def course(members: Sequence[Member], kept: Kept, progress: Progress) -> dict[st
     }
 
 
-def _differs(progress: Progress, number: int) -> bool:
+def _differs(kept: Kept, number: int) -> bool:
     """Whether a member that was solved twice gave other numbers: its solver is no pure function of its inputs."""
-    lines = [one.line or {} for one in progress.found[number].values()]
-    sums = {digest_of(line["sums"]) for line in lines if "sums" in line}
+    sums = {digest_of(line["sums"]) for line in kept.lines(number) if "sums" in line}
     return len(sums) > 1
+
+
+def nothing(out: Mapping[str, Any]) -> str:
+    """Return why a campaign has nothing to seal."""
+    reasons = Counter(
+        f"{told['ending']} ({told.get('failure') or ', '.join(told['checks'])})"
+        for told in out.values()
+    )
+    words = ", ".join(f"{count} {why}" for why, count in reasons.most_common(3))
+    return f"no member was admitted: {words}; output/campaign/rejected has each"

@@ -26,7 +26,6 @@ from forgia_hpc.simulate.findings import missing
 
 FORMAT = "forgia.block/1"
 TIMES = "times"
-_OPEN = 64  # files that a reader holds open
 
 
 @dataclass(frozen=True)
@@ -167,56 +166,6 @@ def _early() -> Any:
     found.set_alloc_time(h5py.h5d.ALLOC_TIME_EARLY)
     found.set_fill_time(h5py.h5d.FILL_TIME_ALLOC)
     return found
-
-
-class Unsound(Exception):  # noqa: N818 - a finding, not an error of ours
-    """A member's arrays are gone, or are not what its line says."""
-
-
-class Rows:
-    """Reads rows of blocks, each compared with its checksum; a few files stay open."""
-
-    def __init__(self, folder: Path) -> None:
-        """Take the folder of the blocks."""
-        self._folder = folder
-        self._open: dict[str, h5py.File] = {}
-
-    def __enter__(self) -> Rows:
-        """Return itself."""
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        """Close every file."""
-        for file in self._open.values():
-            file.close()
-        self._open.clear()
-
-    def read(self, line: Mapping[str, Any], name: str) -> Array:
-        """Return one array of a solved member.
-
-        Raises:
-            Unsound: it can't be read, or its bytes are others than the journal's.
-        """
-        try:
-            array: Array = self._file(line["file"])[name][line["row"]]
-            told = line["sums"][name]
-        except (OSError, KeyError, ValueError, RuntimeError) as error:
-            raise Unsound(f"{line['file']}: {name}: {error}") from error
-        if not is_same(array, told):
-            raise Unsound(f"{line['file']}: {name}: bytes differ from the journal's")
-        return array
-
-    def _file(self, name: str) -> h5py.File:
-        if name not in self._open:
-            if len(self._open) >= _OPEN:
-                self._open.pop(next(iter(self._open))).close()
-            self._open[name] = h5py.File(self._folder / name, "r")
-        return self._open[name]
 
 
 def no_room(error: OSError) -> InputError:

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 from forgia_hpc.rundir import RunDir, read_json, write_json
 from forgia_hpc.simulate.journal import campaign_of
@@ -33,6 +33,69 @@ class Block:
 def block_size(asked: int, members: int, groups: int) -> int:
     """Return how many members a group claims together."""
     return asked or max(1, min(LARGEST, members // (groups * BLOCKS_EACH)))
+
+
+class Blocks(Sequence[Block]):
+    """The planned blocks, each made when it is asked for."""
+
+    def __init__(self, told: Mapping[str, Any]) -> None:
+        """Take what `Claims.plan` has written."""
+        self._members: list[int] = told["members"]
+        self._size: int = told["size"]
+        self._failures = told["failures"]
+
+    def __len__(self) -> int:
+        """Return how many there are."""
+        return (len(self._members) + self._size - 1) // self._size
+
+    @overload
+    def __getitem__(self, at: int) -> Block: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[Block]: ...
+    def __getitem__(self, at: int | slice) -> Block | Sequence[Block]:
+        """Return one, or a list of several."""
+        if isinstance(at, slice):
+            return [self[one] for one in range(*at.indices(len(self)))]
+        if not 0 <= at < len(self):
+            raise IndexError(at)
+        members = self._members[at * self._size : (at + 1) * self._size]
+        return _block(f"{at:06d}", members, self._failures)
+
+
+class Round:
+    """The planned blocks as one group comes to them: its own share first, then what others leave.
+
+    What is taken stays taken, so a group's next process begins where the last one was: a process a member
+    would else ask for all blocks again each time.
+    """
+
+    def __init__(self, claims: Claims, group: int, groups: int) -> None:
+        """Begin where the group's last process was."""
+        self._claims, self._blocks = claims, claims.blocks()
+        self._first = len(self._blocks) * group // groups
+        self._file = claims.folder / f"at-{group}"
+        self._gone = self._remembered()  # so many are taken
+
+    def next(self) -> Block | None:
+        """Return the next block that nobody holds yet, to be taken now; None: no more."""
+        while self._gone < len(self._blocks):
+            block = self._blocks[(self._first + self._gone) % len(self._blocks)]
+            self._gone += 1
+            if self._claims.holder(block.name) is None:
+                return block
+        return None
+
+    def remember(self) -> None:
+        """Note for the group's next process how many are taken."""
+        beside = self._file.with_name(f".{self._file.name}")
+        beside.write_text(str(self._gone), encoding="utf-8")
+        beside.replace(self._file)
+
+    def _remembered(self) -> int:
+        try:
+            return int(self._file.read_text(encoding="utf-8"))
+        except (FileNotFoundError, ValueError):  # nobody was here, or a power cut has emptied it
+            return 0
 
 
 class Claims:
@@ -72,14 +135,13 @@ class Claims:
         """Return the members that are to be solved, whatever a sealed dataset has of them."""
         return frozenset(read_json(self.folder / TODO)["distrusted"])
 
-    def blocks(self) -> list[Block]:
+    def blocks(self) -> Blocks:
         """Return the blocks that were planned."""
-        told = read_json(self.folder / TODO)
-        members, size = told["members"], told["size"]
-        return [
-            _block(f"{at // size:06d}", members[at : at + size], told["failures"])
-            for at in range(0, len(members), size)
-        ]
+        return Blocks(read_json(self.folder / TODO))
+
+    def round(self, group: int, groups: int) -> Round:
+        """Return the planned blocks in the order in which a group comes to them."""
+        return Round(self, group, groups)
 
     def given_back(self, *, taken: bool = False) -> Iterator[Block]:
         """Yield the blocks that came back; those that somebody has taken since only if `taken`."""

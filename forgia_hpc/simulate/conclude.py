@@ -25,16 +25,19 @@ from forgia_hpc.data.fields.writer import complete_index, manifest_content, shar
 from forgia_hpc.data.manifest import MANIFEST, SHARDS, version_of
 from forgia_hpc.data.packed import SPLITS
 from forgia_hpc.data.writing.appear import appearing_together, write_file
-from forgia_hpc.digest import canonical_json, digest_of, sha256_file
+from forgia_hpc.digest import canonical_json, sha256_file
 from forgia_hpc.errors import InputError, JobFailedError, StoppedError
 from forgia_hpc.rundir import sync_directory
 from forgia_hpc.runtime.stop import StopFlag
 from forgia_hpc.runtime.world import World
 from forgia_hpc.simulate.admission.stranger import shard_faults
 from forgia_hpc.simulate.journal import Journal
-from forgia_hpc.simulate.kept import UnsoundMember
+from forgia_hpc.simulate.kept import Kept, UnsoundMember
 from forgia_hpc.simulate.member import Member
+from forgia_hpc.simulate.trajectories import Reordered
 
+PARTS = 8  # of the planned members, at least, where they are many
+SMALL_BYTES = 32 << 20  # of a shard; a hundred files of a megabyte serve nobody
 Told = Callable[[int, int], None]  # shards done, of how many
 
 
@@ -46,26 +49,31 @@ class Sealing:
     members: Sequence[Member]  # one a trajectory, in order
     card: Card
     into: Path
-    read: Callable[
-        [Member, str], Array
-    ]  # a member's array as it is stored, compared with the journal
+    kept: Kept  # gives a member's arrays as they are stored, compared with the journal
+    key: str  # the same for what would give the same shards
+    planned: int  # members of level 0, admitted or not
     shard_members: int  # 0: chosen
-    kept: dict[str, str] = field(default_factory=dict)  # key/path → SHA-256 of a shard done earlier
+    done: dict[str, str] = field(default_factory=dict)  # key/path → SHA-256 of a shard done earlier
 
 
 def shard_runs(sealing: Sealing) -> list[Run]:
     """Return which trajectories each shard holds: by split, by steps, by range of the planned members."""
     given = sealing.given
-    steps = max(len(one.times) for one in given.trajectories)
-    chosen = max(1, SHARD_BYTES // max(1, trajectory_bytes(given.schema, steps)))
-    size = sealing.shard_members or chosen
+    kinds = [(SPLITS.index(one.split), len(one.times)) for one in given.trajectories]
+    steps = max(count for _, count in kinds)
+    size = sealing.shard_members or _chosen(sealing.planned, trajectory_bytes(given.schema, steps))
 
     def kind(at: int) -> tuple[int, int, int]:
-        one = given.trajectories[at]
-        return SPLITS.index(one.split), len(one.times), sealing.members[at].number // size
+        return (*kinds[at], sealing.members[at].number // size)
 
-    rows = sorted(range(len(given.trajectories)), key=kind)
+    rows = sorted(range(len(kinds)), key=kind)
     return [(SPLITS[key[0]], key[1], list(rows_)) for key, rows_ in groupby(rows, kind)]
+
+
+def _chosen(planned: int, member_bytes: int) -> int:
+    """Return the members of a shard: so few that several ranks have one, as far as they are not too small."""
+    least, most = (max(1, one // max(1, member_bytes)) for one in (SMALL_BYTES, SHARD_BYTES))
+    return min(most, max(least, planned // PARTS))
 
 
 def seal(sealing: Sealing, world: World, stop: StopFlag, journal: Journal, told: Told) -> str:
@@ -80,9 +88,9 @@ def seal(sealing: Sealing, world: World, stop: StopFlag, journal: Journal, told:
         raise InputError(problems)
     runs = shard_runs(sealing)
     order = [at for _, _, rows in runs for at in rows]
-    trajectories = tuple(sealing.given.trajectories[at] for at in order)
+    trajectories = Reordered(sealing.given.trajectories, order)
     index = lay(sealing.given.name, sealing.given.schema, runs, trajectories)
-    key = digest_of([_facts(trajectories), sealing.given.provenance])
+    key = sealing.key
     with appearing_together(sealing.into, world, overwrite=True, key=key) as temporary:
         if world.is_root:
             (temporary / SHARDS).mkdir(exist_ok=True)
@@ -109,7 +117,7 @@ class _Writing:
     sealing: Sealing
     index: FieldIndex
     order: list[int]
-    trajectories: tuple[Trajectory, ...]
+    trajectories: Sequence[Trajectory]
     directory: Path
     key: str
     digests: dict[int, str] = field(default_factory=dict)
@@ -118,13 +126,15 @@ class _Writing:
     def path(self, number: int) -> str:
         return str(self.index.shards["path"][number].decode())
 
-    def source(self, number: int) -> shard.Source:
+    def source(self, number: int, *, told: bool = True) -> shard.Source:
+        """Return what a shard is made from; `told`: with what is said of each trajectory."""
         rows = self.index.rows_of(number)
+        about = (self.trajectories[row].provenance for row in (rows if told else ()))
         return shard.Source(
             index=self.index,
             shard=number,
             contributor=self.sealing.given.contributor,
-            facts=[text_of(dict(self.trajectories[row].provenance)) for row in rows],
+            facts=[text_of(dict(one)) for one in about],
             stored=lambda at, row: self._stored(at, rows[row]),
         )
 
@@ -132,7 +142,7 @@ class _Writing:
         one = self.index.schema.fields[at]
         if not one.per_trajectory:
             return self.sealing.given.shared[one.name]
-        return self.sealing.read(self.sealing.members[self.order[row]], f"fields/{one.name}")
+        return self.sealing.kept.read(self.sealing.members[self.order[row]], f"fields/{one.name}")
 
 
 def _write_all(
@@ -166,18 +176,17 @@ def _write_all(
 
 def _faults(writing: _Writing, path: Path, number: int) -> list[str]:
     """Return what a stranger finds wrong in a written shard."""
-    known = {one.id: one for one in writing.sealing.members}
-    rows = writing.index.rows_of(number)
-    members = [known[writing.trajectories[row].member] for row in rows]
-    return shard_faults(path, writing.index.schema, members, writing.sealing.read)
+    sealing = writing.sealing
+    members = [sealing.members[writing.order[row]] for row in writing.index.rows_of(number)]
+    return shard_faults(path, writing.index.schema, members, sealing.kept)
 
 
 def _write(writing: _Writing, number: int, journal: Journal) -> dict[int, str]:
     """Write one shard, unless it is there; return the first member of it that is unsound."""
     path = writing.directory / writing.path(number)
     name = f"{writing.key[:16]}/{writing.path(number)}"
-    if path.is_file() and sha256_file(path) == writing.sealing.kept.get(name):
-        writing.digests[number] = writing.sealing.kept[name]
+    if path.is_file() and sha256_file(path) == writing.sealing.done.get(name):
+        writing.digests[number] = writing.sealing.done[name]
         return {}
     path.unlink(missing_ok=True)
     part = path.with_name(path.name + ".part")
@@ -208,7 +217,7 @@ def _manifest(writing: _Writing, world: World) -> dict[str, Any]:
         written = [_read_back(path, index) for path in paths]
         sync_directory(writing.directory / SHARDS)
         entries = [
-            shard_entry(writing.source(at), one, paths[at], writing.digests[at])
+            shard_entry(writing.source(at, told=False), one, paths[at], writing.digests[at])
             for at, one in enumerate(written)
         ]
         whole = complete_index(index, written, [one["bytes"] for one in entries])
@@ -228,8 +237,3 @@ def _read_back(path: Path, index: FieldIndex) -> shard.Written:
             leaves=file["integrity/leaves"][()],
             content_id=text.decode() if isinstance(text, bytes) else str(text),
         )
-
-
-def _facts(trajectories: Sequence[Trajectory]) -> list[Any]:
-    """Return what tells one sealing from another: members, splits, provenance."""
-    return [[one.member, one.split.value, dict(one.provenance)] for one in trajectories]

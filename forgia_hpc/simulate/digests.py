@@ -15,7 +15,7 @@ from forgia_hpc.simulate.command.words import modules
 from forgia_hpc.simulate.solvers import class_path, refused
 
 _OWN = Path(__file__).resolve().parent.parent  # forgia_hpc/
-_CAPS = ("log_mb", "file_mb", "wall_s")  # may stop a program, and change no result
+_CAPS = ("log_mb", "file_mb", "wall_s", "secrets")  # may stop a program, and change no result
 
 
 def solver_digest(solver: Solver) -> str:

@@ -18,12 +18,15 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, BinaryIO
 
 from forgia_hpc.digest import canonical_json, sha256_text
+from forgia_hpc.errors import SealBrokenError
 from forgia_hpc.rundir import RunDir
 
 _SUM = 16  # hex digits of the SHA-256 of the rest
+_LAST = 4096  # lines that stay, some 10 kB each: a shard's members are gone through three times
+_OPEN = 64  # files that stay open
 _HEAD = len('{"sum":"') + _SUM + len('",')
 
 Line = dict[str, Any]
@@ -109,6 +112,7 @@ class Reader:
     path: Path
     offset: int = 0
     torn: int = 0
+    at: int = 0  # where the line begins that was given last
 
     def __iter__(self) -> Iterator[Line]:
         """Yield new whole lines, one at a time: they may be gigabytes. The last line may still be written."""
@@ -121,12 +125,68 @@ class Reader:
             for line in opened:
                 if not line.endswith(b"\n"):
                     return
-                self.offset += len(line)
+                self.at, self.offset = self.offset, self.offset + len(line)
                 fact = read_line(line[:-1])
                 if fact is not None:
                     yield fact
                 else:
                     self.torn += len(line) > 1
+
+
+class Lines:
+    """Reads lines again by their places; the last ones stay. A campaign's lines together are gigabytes."""
+
+    def __init__(self, run: RunDir) -> None:
+        """Take the run; a file opens when a line of it is asked for."""
+        self._run = run
+        self._files: dict[str, BinaryIO] = {}
+        self._last: dict[tuple[str, int], Line] = {}
+
+    def __enter__(self) -> Lines:
+        """Return itself."""
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Close the files."""
+        for file in self._files.values():
+            file.close()
+        self._files.clear()
+
+    def read(self, writer: str, at: int) -> Line:
+        """Return the line of a writer that begins there.
+
+        Raises:
+            SealBrokenError: the journal is not what it was.
+        """
+        found = self._last.get((writer, at))
+        if found is None:
+            found = self._read(writer, at)
+            if len(self._last) >= _LAST:
+                self._last.pop(next(iter(self._last)))
+            self._last[writer, at] = found
+        return found
+
+    def _read(self, writer: str, at: int) -> Line:
+        file = self._file(writer)
+        file.seek(at)
+        found = read_line(file.readline()[:-1])
+        if found is None:
+            raise SealBrokenError(
+                f"{file_of(self._run, writer)}: no whole line at byte {at} any more"
+            )
+        return found
+
+    def _file(self, writer: str) -> BinaryIO:
+        if writer not in self._files:
+            if len(self._files) >= _OPEN:
+                self._files.pop(next(iter(self._files))).close()
+            self._files[writer] = file_of(self._run, writer).open("rb")
+        return self._files[writer]
 
 
 def writers(run: RunDir) -> list[str]:

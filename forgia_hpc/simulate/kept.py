@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from forgia_hpc.data.fields.layout import Array, Schema, Trajectory
+from forgia_hpc.data.fields.layout import Array, Schema
 from forgia_hpc.digest import digest_of
-from forgia_hpc.simulate.blocks import TIMES, Rows, Unsound, is_same
+from forgia_hpc.simulate.block_rows import Rows, Unsound
+from forgia_hpc.simulate.blocks import is_same
+from forgia_hpc.simulate.journal import Line, Lines
 from forgia_hpc.simulate.known import Known
 from forgia_hpc.simulate.member import Member
-from forgia_hpc.simulate.members import SPLITS, Members
+from forgia_hpc.simulate.members import Members
 from forgia_hpc.simulate.progress import Ending, Progress, Settled
 from forgia_hpc.simulate.refine import Difference, difference
 
@@ -30,12 +32,15 @@ class Kept:
     """Reads what was admitted; every array is compared with the journal when it is read."""
 
     def __init__(
-        self, members: Members, schema: Schema, progress: Progress, known: Known, rows: Rows
+        self,
+        members: Members,
+        schema: Schema,
+        progress: Progress,
+        places: tuple[Known, Rows, Lines],
     ) -> None:
-        """Take the members and what became of them, and where their numbers may lie."""
+        """Take the members and what became of them, and where their numbers and lines may lie."""
         self._members, self.schema, self._progress = members, schema, progress
-        self._known, self._rows = known, rows
-        self._tables: dict[str, Array] = {}  # times that many members share, by their checksum
+        self._known, self._rows, self._lines = places
 
     def admitted(self, level: int) -> list[Member]:
         """Return the admitted members of a level, in order."""
@@ -62,7 +67,7 @@ class Kept:
         Raises:
             UnsoundMember: it is not what the journal says.
         """
-        line = self._line(member)
+        line = self.line(member)
         try:
             if not self._known.has_numbers(member.id):
                 return self._rows.read(line, name)
@@ -77,52 +82,44 @@ class Kept:
 
     def _of_known(self, member: Member, name: str) -> Array:
         array = self._known.read(member.id, name)
-        told = self._line(member).get("sums", {}).get(name)
+        told = self.line(member).get("sums", {}).get(name)
         if told and not is_same(array, told):
             raise Unsound(f"{name} in the sealed dataset differs from the journal's")
         return array
 
     def sum(self, member: Member, name: str) -> str | None:
         """Return the checksum that the journal has of an array; None where a sealed dataset has it."""
-        found = self._line(member).get("sums", {}).get(name)
+        found = self.line(member).get("sums", {}).get(name)
         return found if isinstance(found, str | None) else digest_of(found)
 
-    def _line(self, member: Member) -> Mapping[str, Any]:
-        return self.settled(member).line or {}
-
-    def trajectory(self, member: Member) -> Trajectory:
-        """Return a member as the dataset has it; its fields are read when they are written.
+    def holds(self, member: Member, name: str, array: Array) -> bool:
+        """Whether an array is an admitted member's, to the last bit: by the journal's checksum where it has one.
 
         Raises:
-            UnsoundMember: times or signals are not what the journal says.
+            UnsoundMember: there is none, and the sealed dataset that has the member is not what was sealed.
         """
-        names = [one.name for one in self.schema.parameters]
-        return Trajectory(
-            member=member.id,
-            split=SPLITS[member.split],
-            times=self._times(member),
-            values=dict.fromkeys(self._fields(), np.zeros(0)),
-            parameters={name: float(member.inputs[name]) for name in names},
-            signals={
-                one.name: self.read(member, f"signals/{one.name}") for one in self.schema.signals
-            },
-            provenance=self._provenance(member),
-        )
+        told = self.line(member).get("sums", {}).get(name)
+        if told:
+            return is_same(array, told)
+        return np.ascontiguousarray(array).tobytes() == self.read(member, name).tobytes()
 
-    def _times(self, member: Member) -> Array:
-        told = self._line(member).get("sums", {}).get(TIMES, "")
-        if told not in self._tables:
-            times = self.read(member, TIMES)
-            if not told:
-                return times
-            self._tables[told] = times
-        return self._tables[told]
+    def line(self, member: Member) -> Line:
+        """Return the line that settled a member."""
+        word = self.settled(member)
+        return self._lines.read(word.by, word.at)
 
-    def _fields(self) -> list[str]:
-        return [one.name for one in self.schema.fields if one.per_trajectory]
+    def mark(self, member: Member) -> tuple[str, int]:
+        """Return what stands for a member's line: it is never changed, and another one lies elsewhere."""
+        word = self.settled(member)
+        return word.by, word.at
 
-    def _provenance(self, member: Member) -> Mapping[str, Any]:
-        line = self._line(member)
+    def lines(self, number: int) -> list[Line]:
+        """Return every line that settled a member of this number."""
+        return [self._lines.read(one.by, one.at) for one in self._progress.words(number)]
+
+    def provenance(self, member: Member) -> Mapping[str, Any]:
+        """Return what the dataset says of how a member was made."""
+        line = self.line(member)
         if "findings" not in line:
             told: Mapping[str, Any] = self._known.provenance(member.id)
             return told

@@ -20,7 +20,8 @@ from forgia_hpc.data.fields.reader import open_fields
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.manifest import MANIFEST, Manifest, load_manifest
 from forgia_hpc.errors import InputError, SealBrokenError
-from forgia_hpc.simulate.blocks import TIMES, Unsound
+from forgia_hpc.simulate.block_rows import Unsound
+from forgia_hpc.simulate.blocks import TIMES
 from forgia_hpc.simulate.standing import same_meaning
 
 

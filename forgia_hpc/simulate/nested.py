@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import functools
 import os
+import re
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from forgia_hpc import process
@@ -47,6 +48,12 @@ _RANK = (
     *("MASTER_ADDR", "MASTER_PORT", "PYTHONPATH", "PYTHONSAFEPATH", "PYTHONUNBUFFERED"),
 )
 
+# Paths of licences (LM_LICENSE_FILE) and of Kerberos' tickets (KRB5CCNAME: a home on AFS needs it) are none.
+_SECRET = re.compile(
+    r"^AWS_|^SSH_AUTH_SOCK$|PASSWORD|PASSWD|PASSPHRASE"
+    r"|(^|_)(TOKEN|SECRET|KEY|APIKEY|CREDENTIAL|PAT)S?(_|$)"
+)
+
 
 @dataclass(frozen=True)
 class Probe:
@@ -57,12 +64,21 @@ class Probe:
     said: str = ""
 
 
-def scrubbed(environment: Mapping[str, str], launcher: str = "") -> dict[str, str]:
-    """Return the environment of a program that is no part of our world.
+def scrubbed(
+    environment: Mapping[str, str], launcher: str = "", secrets: Collection[str] = ()
+) -> dict[str, str]:
+    """Return the environment of a program that is no part of our world, and needs no secret of the user's.
 
     For srun the words that name the job stay; for mpirun and all else this is a plain machine, not a Slurm step.
+    Of what looks like a secret, those named in `secrets` stay.
     """
-    return {name: word for name, word in environment.items() if _stays(name, launcher)}
+    kept = {name: word for name, word in environment.items() if _stays(name, launcher)}
+    return {name: word for name, word in kept.items() if name in secrets or not is_secret(name)}
+
+
+def is_secret(name: str) -> bool:
+    """Whether a variable's name says that its value opens something."""
+    return _SECRET.search(name.upper()) is not None
 
 
 def _stays(name: str, launcher: str) -> bool:

@@ -5,9 +5,11 @@ Pure but for reading the journal's files, and light: the batch step follows a ru
 
 from __future__ import annotations
 
+import math
+from array import array
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any
 
@@ -33,13 +35,63 @@ def word_of(ending: Ending, *, refined: bool) -> str:
     return "refined" if ending is Ending.admitted else f"refined_{ending.value}"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Settled:
-    """A member's ending, whose journal tells it, and the line itself where lines are kept."""
+    """A member's ending, whose journal tells it and where in it, and the line itself where lines are kept."""
 
     ending: Ending
     by: str
+    at: int = 0
     line: Line | None = None
+
+
+_ENDINGS = list(Ending)
+
+
+class Words:
+    """Who has said what of which member: 13 bytes each, since nearly all have one word only."""
+
+    def __init__(self, planned: int) -> None:
+        """Take how many members there are."""
+        self._ending = bytearray(planned)  # 0: none
+        self._by, self._at = array("i", bytes(4 * planned)), array("q", bytes(8 * planned))
+        self._writers: list[str] = []
+        self._numbers: dict[str, int] = {}  # of the writers
+        self._more: dict[int, list[Settled]] = {}
+
+    def add(self, number: int, word: Settled) -> None:
+        """Take a word; the first one of a writer holds."""
+        if word.by in (one.by for one in self.of(number)):
+            return
+        if self._ending[number]:
+            self._more.setdefault(number, []).append(word)
+            return
+        by = self._numbers.setdefault(word.by, len(self._writers))
+        if by == len(self._writers):
+            self._writers.append(word.by)
+        self._ending[number] = 1 + _ENDINGS.index(word.ending)
+        self._by[number], self._at[number] = by, word.at
+
+    def of(self, number: int) -> list[Settled]:
+        """Return what was said of a member, the first writer's first."""
+        if not self._ending[number]:
+            return []
+        ending = _ENDINGS[self._ending[number] - 1]
+        first = Settled(ending, self._writers[self._by[number]], self._at[number])
+        if number not in self._more:
+            return [first]
+        return sorted([first, *self._more[number]], key=lambda one: one.by)
+
+    def alone(self, number: int) -> Settled | None:
+        """Return the only word on a member, None where there is none, or another one."""
+        if not self._ending[number] or number in self._more:
+            return None
+        ending = _ENDINGS[self._ending[number] - 1]
+        return Settled(ending, self._writers[self._by[number]], self._at[number])
+
+    def several(self) -> list[int]:
+        """Return the members that more than one writer has settled."""
+        return sorted(self._more)
 
 
 @dataclass
@@ -48,7 +100,6 @@ class Progress:
 
     planned: int
     keep: bool = False
-    found: dict[int, dict[str, Settled]] = field(default_factory=dict)  # member → writer → ending
     failures: dict[int, list[str]] = field(default_factory=dict)
     began: dict[str, int] = field(default_factory=dict)  # writer → the member that it is at
     claimed: dict[str, list[str]] = field(default_factory=dict)  # writer → blocks it reached for
@@ -56,16 +107,26 @@ class Progress:
     sealed: dict[str, str] = field(default_factory=dict)  # shard → its SHA-256
     torn: int = 0
 
-    def take(self, by: str, line: Line) -> None:
-        """Take the next line of a writer."""
+    def __post_init__(self) -> None:
+        """Nothing is said of any member."""
+        self._words = Words(self.planned)
+        self.seconds = array("d", [math.nan]) * self.planned  # of a member's try; NaN: none here
+        self._lines: dict[tuple[int, str], Line] = {}
+        self._at = 0
+
+    def take(self, by: str, line: Line, at: int = 0) -> None:
+        """Take the next line of a writer; `at`: where it begins in the file."""
+        self._at = at
         _TAKES[line["what"]](self, by, line)
 
     def _settle(self, by: str, line: Line, ending: Ending) -> None:
-        one = Settled(ending, by, line if self.keep else None)
-        self.found.setdefault(line["member"], {}).setdefault(by, one)
+        self._words.add(line["member"], Settled(ending, by, self._at))
+        if self.keep:
+            self._lines.setdefault((line["member"], by), line)
         self.began.pop(by, None)
 
     def _solved(self, by: str, line: Line) -> None:
+        self.seconds[line["member"]] = line.get("seconds", math.nan)
         self._settle(by, line, Ending(line["ending"]))
 
     def _poisoned(self, by: str, line: Line) -> None:
@@ -73,8 +134,7 @@ class Progress:
 
     def _known(self, by: str, line: Line) -> None:
         for number in line["members"]:
-            one = {**line, "member": number} if self.keep else line
-            self._settle(by, {**one, "member": number}, Ending.admitted)
+            self._settle(by, {**line, "member": number}, Ending.admitted)
 
     def _begun(self, by: str, line: Line) -> None:
         self.began[by] = line["member"]
@@ -98,20 +158,28 @@ class Progress:
 
     def settled(self, number: int) -> Settled | None:
         """Return what has become of a member: the best word that stands, and of equal ones the first writer's."""
-        standing = [
-            one
-            for by, one in sorted(self.found.get(number, {}).items())
-            if (number, by) not in self.unsound
-        ]
+        first = None if self.keep else self._words.alone(number)
+        if first and (number, first.by) not in self.unsound:
+            return first
+        standing = [one for one in self.words(number) if (number, one.by) not in self.unsound]
         solved = [one for one in standing if one.ending is not Ending.poison]
         return next(iter([*solved, *standing]), None)
 
+    def words(self, number: int) -> list[Settled]:
+        """Return every word on a member, voided ones too."""
+        found = self._words.of(number)
+        if not self.keep:
+            return found
+        return [replace(one, line=self._lines[number, one.by]) for one in found]
+
+    def several(self) -> list[int]:
+        """Return the members that more than one writer has settled."""
+        return self._words.several()
+
     def counts(self, plain: int) -> Counter[str]:
         """Return how many members have ended how, by COUNTED; the first `plain` are those of level 0."""
-        found = {number: self.settled(number) for number in self.found}
-        return Counter(
-            word_of(one.ending, refined=number >= plain) for number, one in found.items() if one
-        )
+        found = ((number, self.settled(number)) for number in range(self.planned))
+        return Counter(word_of(one.ending, refined=number >= plain) for number, one in found if one)
 
     def open_members(self) -> list[int]:
         """Return the members that are not settled, in order."""
@@ -133,18 +201,22 @@ _TAKES: dict[str, Any] = {
 }
 
 
-def read_progress(run: RunDir, planned: int, *, keep: bool = False) -> Progress:
+def read_progress(run: RunDir, planned: int) -> Progress:
     """Return how far a campaign is by all that was ever written."""
-    found = Progress(planned, keep=keep)
-    for writer, line in all_lines(run, found):
-        found.take(writer, line)
+    found = Progress(planned)
+    for reader, line in _read(run, found):
+        found.take(reader.path.stem, line, reader.at)
     return found
 
 
 def all_lines(run: RunDir, found: Progress) -> Iterator[tuple[str, Line]]:
     """Yield every whole line with its writer; count the torn ones."""
+    return ((reader.path.stem, line) for reader, line in _read(run, found))
+
+
+def _read(run: RunDir, found: Progress) -> Iterator[tuple[Reader, Line]]:
     for writer in writers(run):
         reader = Reader(file_of(run, writer))
         for line in reader:
-            yield writer, line
+            yield reader, line
         found.torn += reader.torn

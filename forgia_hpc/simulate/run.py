@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import shutil
-from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from forgia_hpc.data.fields.layout import Array, FieldSet, Trajectory
+from forgia_hpc.data.fields.layout import Array, FieldSet
+from forgia_hpc.data.presence import find_altered
 from forgia_hpc.digest import canonical_json
 from forgia_hpc.errors import FULL, JobFailedError, StoppedError
 from forgia_hpc.metrics import MetricsFile
@@ -19,18 +20,20 @@ from forgia_hpc.runtime.stop import StopFlag
 from forgia_hpc.runtime.world import World
 from forgia_hpc.schema.job import SimulateJob
 from forgia_hpc.simulate import account
-from forgia_hpc.simulate.blocks import Rows, no_room
+from forgia_hpc.simulate.block_rows import Rows
+from forgia_hpc.simulate.blocks import no_room
 from forgia_hpc.simulate.conclude import Sealing, UnsoundMembers, seal
-from forgia_hpc.simulate.journal import Journal, campaign_of, file_of
+from forgia_hpc.simulate.journal import Journal, Lines, campaign_of, file_of
 from forgia_hpc.simulate.kept import Kept, UnsoundMember
 from forgia_hpc.simulate.known import Known
 from forgia_hpc.simulate.member import Member
-from forgia_hpc.simulate.members import Members, load_members
+from forgia_hpc.simulate.members import SPLITS, Members, load_members
 from forgia_hpc.simulate.progress import Progress, read_progress
 from forgia_hpc.simulate.refine import Difference
 from forgia_hpc.simulate.solvers import open_solver, order_of
-from forgia_hpc.simulate.standing import check_grows
+from forgia_hpc.simulate.standing import check_grows, damaged
 from forgia_hpc.simulate.target import schema_of, sealed_card
+from forgia_hpc.simulate.trajectories import Trajectories
 
 SCAFFOLDING = ("blocks", "claims", "work", "left", "words", "saved", "rejecting")
 
@@ -54,18 +57,20 @@ def conclude(job: SimulateJob, run: RunDir, world: World, stop: StopFlag) -> dic
 def _concluded(job: SimulateJob, run: RunDir, world: World, stop: StopFlag) -> dict[str, Any]:
     members = load_members(run)
     schema = schema_of(open_solver(job.solver).schema(), members)
-    progress = read_progress(run, len(members.members), keep=True)
+    progress = read_progress(run, len(members.members))
     name = f"conclude-{os.environ['FORGIA_TURN']}-{world.rank}"
     with (
         Known(Path(members.into), schema) as known,
         Rows(campaign_of(run) / "blocks") as rows,
+        Lines(run) as lines,
         Journal(file_of(run, name)) as journal,
     ):
-        kept = Kept(members, schema, progress, known, rows)
+        kept = Kept(members, schema, progress, (known, rows, lines))
         own = _Conclusion(job, run, world, members, progress, kept, known)
         version = own.sealed(stop, journal)
         counts, product = account.counts(members.members, kept), own.product(version)
         told = {**counts, **product, **account.warning(counts, product["errors"])}
+        told["ending"] = account.ending(counts, job.ensemble.least_share)
         if world.is_root:
             _write_account(run, {**told, **account.course(members.members, kept, progress)})
     world.barrier()
@@ -107,7 +112,7 @@ class _Conclusion:
         admitted = self.kept.admitted(0)
         out = account.left_out(self.members, self.kept, self.progress)
         if not admitted:
-            raise JobFailedError(_nothing(out))
+            raise JobFailedError(account.nothing(out))
         check_grows(self.members, self.kept.schema)
         trajectories, differences = self._read(admitted, journal)
         solver = self.job.solver
@@ -115,6 +120,7 @@ class _Conclusion:
             solver, self.members, out, differences, order_of(open_solver(solver))
         )
         if self._stands(trajectories):
+            self._verify()
             return self.known.version
         card = sealed_card(self.run)
         given = Sealing(
@@ -129,9 +135,11 @@ class _Conclusion:
             members=admitted,
             card=card,
             into=Path(self.members.into),
-            read=self.kept.read,
+            kept=self.kept,
+            key=self._key(admitted),
+            planned=sum(not one.level for one in self.members.members),
             shard_members=self.job.ensemble.shard_members,
-            kept=self.progress.sealed,
+            done=self.progress.sealed,
         )
         try:
             return seal(given, self.world, stop, journal, self._told)
@@ -143,10 +151,17 @@ class _Conclusion:
                 self._note_stop(given)
             raise
 
+    def _key(self, admitted: list[Member]) -> str:
+        """Return what tells one sealing from another: members, splits, lines, and what is said of all."""
+        found = hashlib.sha256(canonical_json([self._provenance, self.known.version]))
+        for one in admitted:
+            found.update(canonical_json([one.id, one.split, *self.kept.mark(one)]))
+        return found.hexdigest()
+
     def _note_stop(self, given: Sealing) -> None:
         """Say whether this attempt has sealed anything that the next one need not."""
         sealed = read_progress(self.run, self.progress.planned).sealed
-        done = len(sealed) - len(given.kept)
+        done = len(sealed) - len(given.done)
         attempt = int(os.environ["FORGIA_TURN"].partition(".")[0])
         self.run.event("conclusion_stopped", attempt=attempt, done=done, kept=0)
 
@@ -156,15 +171,10 @@ class _Conclusion:
 
     def _read(
         self, admitted: list[Member], journal: Journal
-    ) -> tuple[list[Trajectory], dict[str, Difference]]:
+    ) -> tuple[Trajectories, dict[str, Difference]]:
         """Read what all ranks must know of every member, and what the refined ones show."""
-        trajectories: list[Trajectory] = []
-        unsound: dict[int, str] = {}
-        for one in admitted:
-            try:
-                trajectories.append(self.kept.trajectory(one))
-            except UnsoundMember as error:
-                unsound[error.number] = str(error)
+        trajectories = Trajectories(self.kept, admitted)
+        unsound = dict(trajectories.unsound)
         differences: dict[str, Difference] = {}
         for one in self.kept.admitted(1) if self.world.is_root else ():
             try:
@@ -191,17 +201,30 @@ class _Conclusion:
                 raise JobFailedError(f"field {name} should be one for all, and there are {words}")
         return {name: self.kept.read(admitted[0], f"fields/{name}") for name in names}
 
-    def _stands(self, trajectories: list[Trajectory]) -> bool:
+    def _stands(self, trajectories: Trajectories) -> bool:
         """Whether the dataset that stands there is the one that we would seal."""
         manifest = self.known.manifest
         if manifest is None:
             return False
-        same = {one.member: one.split for one in trajectories} == self.known.members()
+        own = {one.id: SPLITS[one.split] for one in trajectories.members}
+        same = own == self.known.members()
         return (
             same
             and dict(self.known.design) == dict(self.kept.schema.design)
             and canonical_json(manifest.provenance) == canonical_json(self._provenance)
         )
+
+    def _verify(self) -> None:
+        """Read the dataset that stands there, each rank its share of the shards.
+
+        Raises:
+            SealBrokenError: one is not what was sealed; it stays as it is.
+        """
+        manifest, world = self.known.manifest, self.world
+        assert manifest is not None
+        own = find_altered(manifest.shards[world.rank :: world.size], manifest.directory)
+        if faults := [one for some in world.gather_all(own) for one in some]:
+            raise damaged(faults)
 
     def _void(self, unsound: Mapping[int, str], journal: Journal) -> None:
         """Take back the word on members whose numbers are not what it says; nothing to do without any.
@@ -215,9 +238,8 @@ class _Conclusion:
             return
         if self.world.is_root:
             for number, why in sorted(found.items()):
-                by = [one.by for one in self.progress.found[number].values()]
-                for writer in by:
-                    told = {"what": "unsound", "member": number, "writer": writer, "why": why}
+                for word in self.progress.words(number):
+                    told = {"what": "unsound", "member": number, "writer": word.by, "why": why}
                     journal.write(told)
             turn = os.environ["FORGIA_TURN"]
             facts = {"attempt": int(turn.partition(".")[0]), "turn": turn}
@@ -226,13 +248,3 @@ class _Conclusion:
         first = next(iter(found.items()))
         more = f"member {first[0]}: {first[1]}"
         raise JobFailedError(f"{len(found)} members are not what the journal says; {more}")
-
-
-def _nothing(out: Mapping[str, Any]) -> str:
-    """Return why a campaign has nothing to seal."""
-    reasons = Counter(
-        f"{told['ending']} ({told.get('failure') or ', '.join(told['checks'])})"
-        for told in out.values()
-    )
-    words = ", ".join(f"{count} {why}" for why, count in reasons.most_common(3))
-    return f"no member was admitted: {words}; output/campaign/rejected has each"

@@ -13,9 +13,13 @@ from forgia_hpc.data.fields.layout import FORMAT, Schema
 from forgia_hpc.data.fields.opening import load_field_index
 from forgia_hpc.data.fields.words import as_plain
 from forgia_hpc.data.manifest import MANIFEST, load_manifest
+from forgia_hpc.data.presence import find_faults
 from forgia_hpc.errors import InputError, Problem, SealBrokenError
 from forgia_hpc.simulate.members import Members
 
+_MEND = (
+    "bring the file back from a copy, or put that directory away: then its members are solved again"
+)
 _FIX = "choose another ensemble.dataset, or put that directory away"
 
 
@@ -27,6 +31,7 @@ class Standing:
     refined: frozenset[str]  # what their refinement has shown is known
     solver: str  # its digest
     schema: Schema
+    faults: tuple[str, ...] = ()  # files that are missing, or have another size
 
 
 def standing(directory: Path) -> Standing | None:
@@ -47,6 +52,7 @@ def standing(directory: Path) -> Standing | None:
         refined=frozenset(told.get("refinement", {}).get("members", {})),
         solver=str(told.get("solver", {}).get("digest", "")),
         schema=index.schema,
+        faults=tuple(find_faults(manifest, directory)),
     )
 
 
@@ -67,12 +73,11 @@ def growth_problems(members: Members, schema: Schema) -> list[Problem]:
         return [_problem(members, f"can't be read ({error})")]
     if there is None:
         return []
+    if there.faults:
+        return [_problem(members, _first_of(there.faults), _MEND)]
     lost = there.ids - {one.id for one in members.members}
-    if lost and there.solver not in ("", members.solver):
-        return [_problem(members, _other_solver(there, members.solver, lost))]
     if lost:
-        count = f"{len(lost)} of its {len(there.ids)} members are"
-        return [_problem(members, f"{count} not in this ensemble, and would be lost")]
+        return [_problem(members, _losing(there, members.solver, lost))]
     if not same_meaning(schema, there.schema):
         return [_problem(members, "its numbers mean something else: other fields, grid or inputs")]
     return []
@@ -83,9 +88,25 @@ def check_grows(members: Members, schema: Schema) -> None:
 
     Raises:
         InputError: sealing would lose members of the dataset that stands there.
+        SealBrokenError: files of it are missing or cut: it is left as it is.
     """
+    try:
+        there = standing(Path(members.into))
+    except (InputError, SealBrokenError):
+        there = None  # told below
+    if there and there.faults:
+        raise damaged(there.faults)
     if problems := growth_problems(members, schema):
         raise InputError(problems)
+
+
+def damaged(faults: Sequence[str]) -> SealBrokenError:
+    """Return what a person reads of a dataset whose files are not those that were sealed."""
+    return SealBrokenError(f"{_first_of(faults)}; nothing was overwritten: {_MEND}")
+
+
+def _first_of(faults: Sequence[str]) -> str:
+    return faults[0] + (f", and {len(faults) - 1} files more" if len(faults) > 1 else "")
 
 
 def same_meaning(ours: Schema, theirs: Schema) -> bool:
@@ -93,11 +114,15 @@ def same_meaning(ours: Schema, theirs: Schema) -> bool:
     return {**as_plain(ours), "design": {}} == {**as_plain(theirs), "design": {}}
 
 
-def _other_solver(there: Standing, ours: str, lost: Collection[str]) -> str:
+def _losing(there: Standing, ours: str, lost: Collection[str]) -> str:
+    """Return why members would be lost: they come from another solver, or are not in this ensemble."""
+    if there.solver in ("", ours):
+        count = f"{len(lost)} of its {len(there.ids)} members are"
+        return f"{count} not in this ensemble, and would be lost"
     digests = f"digest {there.solver[:12]}, this job's has {ours[:12]}"
     why = "the solver's words or files are not the same"
     return f"{len(lost)} of its {len(there.ids)} members come from a solver with {digests}: {why}"
 
 
-def _problem(members: Members, limit: str) -> Problem:
-    return Problem(field="ensemble.dataset", got=members.into, limit=limit, fix=_FIX)
+def _problem(members: Members, limit: str, fix: str = _FIX) -> Problem:
+    return Problem(field="ensemble.dataset", got=members.into, limit=limit, fix=fix)

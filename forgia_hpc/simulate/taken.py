@@ -115,11 +115,11 @@ class Taken:
 
     def _take_all(self) -> Iterator[int]:
         """Yield members to solve, block by block: what came back first, then ours, then what others leave."""
-        planned = self._claims.blocks()
-        begin = len(planned) * self._group // self._groups
-        waiting = [*planned[begin:], *planned[:begin]]
+        round_ = self._claims.round(self._group, self._groups)
         fresh = self._job.ensemble.launch is Workers.fresh
-        while (block := self._next_block(waiting)) is not None:
+        while (block := self._next_block(round_)) is not None:
+            if fresh:
+                round_.remember()
             self._files.turn_to(block)
             self._failures |= {number: list(kinds) for number, kinds in block.failures.items()}
             for number in self._unknown(block):
@@ -131,15 +131,14 @@ class Taken:
                 if fresh:
                     return
 
-    def _next_block(self, waiting: list[claims.Block]) -> claims.Block | None:
+    def _next_block(self, round_: claims.Round) -> claims.Block | None:
         """Claim a block; None where nothing is left that nobody holds."""
         for block in self._claims.given_back():
             if self._take(block):
                 return block
-        while waiting:
-            block = waiting.pop(0)
-            if self._claims.holder(block.name) is None and self._take(block):
-                return block
+        while (ours := round_.next()) is not None:
+            if self._take(ours):
+                return ours
         return None
 
     def _take(self, block: claims.Block) -> bool:

@@ -12,6 +12,9 @@ from forgia_hpc.slurm.conf import require_conf
 
 TIMEOUT_S = 10
 HOLD_S = 150  # a requeued job waits 121 s for the old credential to expire (seen on Slurm 22.05)
+# slurmd takes no new credential of the second in which it revoked the old one, and slurmctld then ends the
+# job for good: "Killing non-startable batch JobId=5: Job credential revoked" (8 of 30 on Slurm 22.05)
+RENEWED_S = 2
 _UTC = {"TZ": "UTC"}  # scontrol writes local time without its offset
 
 
@@ -124,7 +127,7 @@ def exclude(job: str, nodes: str, environment: Mapping[str, str]) -> None:
 
 
 def clear_hold(job: str, environment: Mapping[str, str], *, now: float) -> bool:
-    """Let a requeued job start now; False where it waits for something else, or Slurm would not.
+    """Let a requeued job start in two seconds; False where it waits for something else, or Slurm would not.
 
     The batch step can't do this itself: slurmctld sets the hold when the last process of the old start is
     gone, and an update that came before is lost (seen on 22.05).
@@ -135,7 +138,8 @@ def clear_hold(job: str, environment: Mapping[str, str], *, now: float) -> bool:
         held = facts.reason == "BeginTime" and facts.restarts > 0
         if not held or begin is None or begin - now > HOLD_S:
             return False
-        _scontrol(["update", f"JobId={job}", "StartTime=now"], environment)
+        if begin - now > RENEWED_S + 1:  # who asks every second must not put it off every second
+            _scontrol(["update", f"JobId={job}", f"StartTime=now+{RENEWED_S}"], environment)
     except (SlurmSilentError, SlurmRefusedError, process.ProgramMissingError):
         return (
             False  # it starts by itself in two minutes; who asks for a status need not own the job

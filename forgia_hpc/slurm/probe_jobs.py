@@ -6,6 +6,7 @@ import re
 import time
 from datetime import datetime
 
+from forgia_hpc.slurm.control import RENEWED_S
 from forgia_hpc.slurm.limits_text import parse_partitions
 from forgia_hpc.slurm.probe import Bench, NotSeenError, RefusedError, Row
 from forgia_hpc.slurm.profile import Fact
@@ -65,7 +66,7 @@ def _seconds_until(moment: str) -> int:
 def _cleared(bench: Bench, job: str) -> Fact:
     name, question = "requeue_hold_can_be_cleared", "Can the owner clear that hold?"
     try:
-        bench.ask("scontrol", "update", f"JobId={job}", "StartTime=now")
+        bench.ask("scontrol", "update", f"JobId={job}", f"StartTime=now+{RENEWED_S}")
         state = bench.running(job)
     except (RefusedError, NotSeenError) as error:
         return bench.fact(

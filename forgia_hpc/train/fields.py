@@ -12,6 +12,7 @@ from forgia_hpc.data.access.grant import ends_of
 from forgia_hpc.data.fields.inputs import FieldInputs, cutting_of, shape_of
 from forgia_hpc.data.fields.reader import FieldDataset, open_fields
 from forgia_hpc.data.layout import Split
+from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.models.field_shape import KEY
 from forgia_hpc.schema.data import Data
 from forgia_hpc.schema.job import TrainJob
@@ -50,6 +51,37 @@ class Fields:
 
 @contextmanager
 def open_simulations(job: TrainJob, grant: dict[str, Any]) -> Iterator[Fields]:
-    """Give what a grant lists of this layout."""
+    """Give what a grant lists of this layout.
+
+    Raises:
+        InputError: it has nothing to learn from, or nothing to judge the model on when that is asked for.
+    """
     with open_fields(grant, verify=job.data.verify, io=job.data.io) as dataset:
+        _judged_on(dataset, job)
         yield Fields(dataset, job.data, grant)
+
+
+def _judged_on(dataset: FieldDataset, job: TrainJob) -> None:
+    """Refuse a training that would be judged on nothing: before it, not after its hours."""
+    if not job.evaluate.enabled:
+        return
+    seen = max(2, job.data.steps_in)  # the linear baseline takes two, as evaluate/rollout.py
+    least = seen * job.data.stride + 1
+    held = [
+        len(source.index.times_of(row))
+        for source in dataset.sources
+        for name in job.evaluate.splits
+        for row in source.trajectories(Split(name))
+    ]
+    if max(held, default=0) < least:
+        said = (
+            f"has no trajectory of {least} steps in them" if held else "has no trajectory in them"
+        )
+        raise InputError(
+            Problem(
+                field="evaluate.splits",
+                got=", ".join(job.evaluate.splits),
+                limit=f"{job.data.dataset} {said}",
+                fix="hold members back, ask for other splits, or set evaluate.enabled=false",
+            )
+        )

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import random
 import shutil
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, ClassVar
 
 from fakes.admission.bed import campaign
 
@@ -189,9 +190,11 @@ HARMLESS = (
 
 
 class Defects:
-    """Trials of one patch each: the sixty defects in their order, then the harmless changes."""
+    """Trials of one patch each: the defects in their order, then the harmless changes."""
 
     number = 0  # set by the run: which patch
+    defects: ClassVar[Sequence[Any]] = DEFECTS
+    harmless: ClassVar[Sequence[Any]] = HARMLESS
 
     def __init__(self, scratch: Path) -> None:
         """Take a directory for the copies."""
@@ -211,11 +214,12 @@ class Defects:
 
     def trial(self, _chance: random.Random) -> dict[str, Any]:
         """Seal and run a campaign of changed code. A fault: a defect that was sealed, a harmless change that wasn't."""
-        patch = (*DEFECTS, *HARMLESS)[self.number % (len(DEFECTS) + len(HARMLESS))]
+        patches = (*self.defects, *self.harmless)
+        patch = patches[self.number % len(patches)]
         root = self._scratch / f"patch-{self.number}"
         ended = campaign(root, patch.bed, patch.changes, patch.words)
         shutil.rmtree(root, ignore_errors=True)
-        harmless = patch in HARMLESS
+        harmless = patch in self.harmless
         wrong = ended.stopped if harmless else not ended.stopped
         by = "let through" if not ended.stopped else by_whom(ended.why)
         what = f"{'harmless change' if harmless else 'defect'}: {by}"

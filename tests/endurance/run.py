@@ -43,6 +43,7 @@ KINDS = {
     "campaign": ("endurance.campaign:Campaign", 1),
     "campaign_small": ("endurance.campaign:FewKills", 20),
     "defects": ("endurance.defects:Defects", 66),
+    "defects_blind": ("endurance.blind:BlindDefects", 44),
     "error_bars": ("endurance.error_bars:ErrorBars", 500),
     "checkpoint_kills": ("endurance.checkpoint_kills:CheckpointKills", 20),
 }

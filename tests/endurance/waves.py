@@ -108,7 +108,7 @@ class Waves:
             self._slurm("scancel", job)
         elif how == "requeued":
             self._slurm("scontrol", "requeue", job)
-            self._slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
+            self._slurm("scontrol", "update", f"JobId={job}", "StartTime=now+2")
         else:
             self._slurm("scancel", "--signal=KILL", "--batch", job)
 
@@ -124,8 +124,8 @@ class Waves:
                 return told
             for job, reason in self._bed.queue("%i|%r"):
                 if reason == "BeginTime":
-                    self._slurm("scontrol", "update", f"JobId={job}", "StartTime=now")
-            time.sleep(1)
+                    self._slurm("scontrol", "update", f"JobId={job}", "StartTime=now+2")
+            time.sleep(4)  # sooner, it would put off what is about to start
         return "did not end"
 
     def _repeated(self, sweep: SweepDir) -> int:

@@ -25,6 +25,7 @@ class Bar:
 
     def __init__(self, words: Any) -> None:
         self.cells = int(words.options.get("cells", 8))
+        self.cell_bytes = int(words.options.get("cell_bytes", 8))
         self.refines = bool(words.options.get("refines", True))
 
     def inputs(self) -> Sequence[Input]:
@@ -38,7 +39,7 @@ class Bar:
         )
 
     def memory_bytes(self, ranks: int, level: int) -> int:
-        return 8 * self.cells * 2**level // ranks
+        return self.cell_bytes * self.cells * 2**level // ranks
 
     def refuses(self, inputs: Mapping[str, float], ranks: int) -> str:
         return "shorter than 1 cm a rank" if inputs["length"] < 0.01 * ranks else ""

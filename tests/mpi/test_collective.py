@@ -14,7 +14,8 @@ from mpi4py import MPI
 
 from forgia_hpc.data.fields.layout import Schema
 from forgia_hpc.simulate.block_files import Row
-from forgia_hpc.simulate.blocks import TIMES, Block, Rows, numbers_of, places
+from forgia_hpc.simulate.block_rows import Rows
+from forgia_hpc.simulate.blocks import TIMES, Block, numbers_of, places
 from forgia_hpc.simulate.collective import Together, check_parallel
 from forgia_hpc.simulate.member import Output
 

@@ -26,7 +26,7 @@ from fakes.campaign.default import by_default
 
 from forgia_hpc.data.parallel import has_mpi
 from forgia_hpc.errors import ExitCode
-from forgia_hpc.simulate.blocks import Rows
+from forgia_hpc.simulate.block_rows import Rows
 from forgia_hpc.simulate.nested import scrubbed
 
 pytestmark = pytest.mark.mpio

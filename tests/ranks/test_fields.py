@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 from pathlib import Path
 from typing import Any
 
@@ -73,6 +74,39 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
     assert figures["samples"] == 12 * 4
 
 
+@pytest.mark.parametrize("size", [1, 2])
+def test_killed_and_resumed_is_the_same_to_the_bit(size: int, heat: Path, tmp_path: Path) -> None:
+    marker = tmp_path / "killed"
+    whole, broken = (
+        started.new_run(tmp_path, _killed_by(path), heat) for path in ("", str(marker))
+    )
+    started.trained(whole, size)
+
+    ranks = started.start(broken, size)
+    assert ranks.wait()[-1] == -signal.SIGKILL, ranks.log(size - 1)[-2000:]
+    assert marker.exists(), "in its seventh step, after the checkpoint of the fourth"
+    again = started.trained(broken, size, attempt=1)
+
+    assert again["resumed_from"] == 4
+    assert started.weights_digest(broken) == started.weights_digest(whole)
+    rows, redone = (
+        {row["step"]: (row["loss"], row["grad_norm"]) for row in read_metrics(run.metrics)}
+        for run in (whole, broken)
+    )
+    assert rows == redone
+    assert len(rows) == 12
+
+
+def _killed_by(marker: str) -> TrainJob:
+    job = job_of(1, Precision.fp32)
+    job.model = Model(
+        name="own",
+        family="own_field:KilledField",
+        options={**NANO, "dropout": 0.1, "killed": marker},
+    )
+    return job
+
+
 def test_what_was_learnt_from_stands_in_the_card_and_the_model_knows_its_units(
     heat: Path, tmp_path: Path
 ) -> None:
@@ -91,12 +125,26 @@ def test_what_was_learnt_from_stands_in_the_card_and_the_model_knows_its_units(
 
 
 def test_the_wells_own_files_are_learnt_from_by_the_same_path(tmp_path: Path) -> None:
-    for number, split in enumerate(("train", "valid")):
-        write_well_file(tmp_path / f"well/data/{split}/dummy.hdf5", number)
+    """Several files of unlike length, a scalar that is one a file, tensors, walls, what is along one axis only."""
+    for number, name in enumerate(("train/a_0.25", "train/a_0.5", "valid/a_0.25")):
+        write_well_file(
+            tmp_path / f"well/data/{name}.hdf5",
+            number,
+            packed=number == 1,
+            tensors=True,
+            a=float(name.partition("_")[2]),
+            trajectories=1 + number,
+        )
     card = card_from(field_card("dummy"), where="here")
     seal_well(tmp_path / "well", card, tmp_path / "dummy")
     run = started.new_run(tmp_path, job_of(1, Precision.fp32, "dummy", steps=3), tmp_path / "dummy")
     started.trained(run, 2)
     shape = artefact.read_facts(run.output / "model").extra[KEY]
-    assert shape["channels"] == ["density", "velocity_x", "velocity_y"]
+    tensor = ["stress_xx", "stress_xy", "stress_yx", "stress_yy"]
+    assert shape["channels"] == ["density", "velocity_x", "velocity_y", *tensor]
     assert (shape["static"], shape["signals"]) == (["wall"], ["inflow"])
+    assert shape["parameters"] == ["a", "b"]
+    assert shape["parameter_values"]["mean"][0] == pytest.approx((0.25 + 0.5 + 0.5) / 3)
+    rows = read_metrics(run.metrics)
+    assert [row["step"] for row in rows] == [1, 2, 3]
+    assert all(0 < row["loss"] < 10 for row in rows)

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import shutil
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,7 @@ from ranks import started
 
 from forgia_hpc.errors import ExitCode
 from forgia_hpc.metrics import read_metrics
+from forgia_hpc.rundir import RunDir
 from forgia_hpc.runtime import artefact
 from forgia_hpc.runtime.heartbeat import read_beats
 from forgia_hpc.runtime.stop import request_stop
@@ -28,15 +31,31 @@ def waves(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return started.sealed_waves(tmp_path_factory.mktemp("data"))
 
 
+Undisturbed = Callable[[int, Precision], RunDir]
+
+
+@pytest.fixture(scope="module")
+def undisturbed(waves: Path, tmp_path_factory: pytest.TempPathFactory) -> Undisturbed:
+    """Train once for all tests that compare with the same slow training of two ranks."""
+
+    @functools.cache
+    def trained(stage: int, precision: Precision) -> RunDir:
+        job = started.waves_job(stage, precision, options=SLOW)
+        run = started.new_run(tmp_path_factory.mktemp("undisturbed"), job, waves)
+        started.trained(run, 2)
+        return run
+
+    return trained
+
+
 @pytest.mark.parametrize(
     ("stage", "precision"), [(0, Precision.fp32), (1, Precision.bf16), (3, Precision.bf16)]
 )
 def test_stopped_and_resumed_is_the_same_to_the_bit(
-    stage: int, precision: Precision, waves: Path, tmp_path: Path
+    stage: int, precision: Precision, waves: Path, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
-    job = started.waves_job(stage, precision, options=SLOW)
-    whole, broken = (started.new_run(tmp_path, job, waves) for _ in range(2))
-    started.trained(whole, 2)
+    whole = undisturbed(stage, precision)
+    broken = started.new_run(tmp_path, started.waves_job(stage, precision, options=SLOW), waves)
 
     ranks = started.start(broken, 2, attempt=0)
     started.wait_for_step(broken, 5)
@@ -56,15 +75,11 @@ def test_stopped_and_resumed_is_the_same_to_the_bit(
 
 
 def test_a_killed_rank_ends_the_other_and_the_next_attempt_goes_on(
-    waves: Path, tmp_path: Path
+    waves: Path, tmp_path: Path, undisturbed: Undisturbed
 ) -> None:
     options = {**SLOW, "fault": f"kill:{tmp_path / 'killed'}"}
     killed = started.new_run(tmp_path, started.waves_job(1, Precision.bf16, options=options), waves)
-    (tmp_path / "whole").mkdir()
-    whole = started.new_run(
-        tmp_path / "whole", started.waves_job(1, Precision.bf16, options=SLOW), waves
-    )
-    started.trained(whole, 2)
+    whole = undisturbed(1, Precision.bf16)
 
     ranks = started.start(killed, 2)
     assert ranks.processes[1].wait(120) == -9

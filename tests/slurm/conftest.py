@@ -27,6 +27,39 @@ FOREIGN = (
     "OMPI",
 )
 
+# With several processes the long ones begin first: what begins last decides when the tier ends.
+LONGEST = (
+    "test_walltime",
+    "test_trip",
+    "test_endings",
+    "test_modes",
+    "test_nodes",
+    "test_chain",
+    "test_training",
+    "test_simulate",
+    "test_status",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Put the longest files first; a file's own tests keep their order."""
+    place = {name: number for number, name in enumerate(LONGEST)}
+    items.sort(key=lambda item: place.get(item.path.stem, len(LONGEST)))
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _own_temporary_directory(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Keep the Slurms of several processes apart: Open MPI's folder in /tmp is named by host and process number.
+
+    Both are the same in two of them: each has a node n1, and counts its processes from 1.
+    """
+    tmp_path_factory.getbasetemp()  # before: what a failed test leaves must stay
+    own = tempfile.TemporaryDirectory(prefix="forgia-", ignore_cleanup_errors=True)
+    with own as directory, pytest.MonkeyPatch.context() as patch:
+        patch.setenv("TMPDIR", directory)
+        patch.setattr(tempfile, "tempdir", directory)
+        yield
+
 
 @dataclass(frozen=True)
 class DevSlurm:
@@ -86,6 +119,7 @@ def dev_slurm():
     """Four nodes, slurmdbd, partitions and QOS of Leonardo Booster; shared by the whole session."""
     reuse = os.environ.get("FORGIA_DEV_SLURM_REUSE")
     if reuse:
+        assert "PYTEST_XDIST_WORKER" not in os.environ, "tests of several processes bend one Slurm"
         assert (Path(reuse) / "slurm.conf").is_file(), f"FORGIA_DEV_SLURM_REUSE={reuse}: no Slurm"
         yield DevSlurm(Path(reuse).resolve())
         return

@@ -89,8 +89,8 @@ def history(slurm, chance: random.Random) -> str:
         ["scontrol", "update", f"JobId={late}", "EndTime=now"]
     )  # a time-out without a minute's wait
     slurm.run(["scontrol", "requeue", again])
-    slurm.run(["scontrol", "update", f"JobId={again}", "StartTime=now"])
-    time.sleep(3)
+    slurm.run(["scontrol", "update", f"JobId={again}", "StartTime=now+2"])
+    time.sleep(5)
     slurm.run(["scancel", again])
     return batch("sleep 60")
 

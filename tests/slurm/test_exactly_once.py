@@ -86,8 +86,12 @@ def test_a_job_that_slurmctld_lost_is_never_mistaken_for_the_one_that_got_its_id
     """Killed before it saves its state, slurmctld forgets what it has acknowledged and gives the id away."""
     state = trip.slurm.directory / "state"
     kept = trip.slurm.directory / "state.kept"
+    asked = time.time()
     trip.slurm.run(["scontrol", "reconfigure"])  # saves what there is, and opens the door
     trip.hold_the_door()
+    while (state / "job_state").stat().st_mtime < asked:  # else it forgets an earlier job too
+        assert time.time() < asked + 60, "slurmctld does not save its state"
+        time.sleep(0.2)
     time.sleep(2)
     shutil.copytree(state, kept)
     run, job = trip.submit("command", "--", *SLEEP)

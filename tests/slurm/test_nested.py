@@ -17,7 +17,7 @@ MPIRUN = '["mpirun", "--oversubscribe", "-n", "2"]'
 
 BEGIN = """
 import os, pathlib, sys
-from fakes.programs import ProgramField, below, program, solved, solver
+from fakes.programs import ProgramField, below, gone, program, solved, solver
 from forgia_hpc.simulate.communicator import Alone
 from forgia_hpc.simulate.member import MemberError
 member = pathlib.Path(sys.argv[1])
@@ -34,6 +34,7 @@ one = solver(commands=[[*LAUNCH, "sh", "deaf.sh"]], wall_s=2.0, **words)
 try:
     solved(one, member)
 except MemberError as error:
+    gone(member)  # srun's ranks are slurmstepd's, which ends them some moments after srun
     print(error.kind, len(below(member)))
 """
 

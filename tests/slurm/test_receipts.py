@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -26,12 +27,13 @@ def nap(seconds: float) -> tuple[str, ...]:
 
 
 @pytest.fixture
-def trip(dev_slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Trip:
+def trip(dev_slurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Trip]:
     monkeypatch.setenv("FORGIA_DEV_SLURM", str(dev_slurm.directory))
     found = Trip(dev_slurm, tmp_path)
     found.runs.mkdir()
     found.environment["COLUMNS"] = "150"
-    return found
+    yield found
+    found.open_the_door()
 
 
 def receipts(trip: Trip, runs: list[RunDir]) -> dict[str, dict]:
@@ -64,15 +66,17 @@ def as_an_array(trip: Trip, run: RunDir) -> str:
 
 
 def test_receipts_sum_to_sacct_over_requeues_arrays_and_failures(trip: Trip) -> None:
+    trip.hold_the_door()  # else the first may be done before the one that waits for it is submitted
     well, well_id = trip.submit("command", *SHAPE, *nap(2))
     after, after_id = trip.submit("command", *SHAPE, "--after", well.name, *nap(1))
+    trip.open_the_door()
     bad, bad_id = trip.submit("command", *SHAPE, *program("raise SystemExit(7)"))
     again, again_id = trip.submit("command", *SHAPE, *nap(100))
     trip.until(again_id, "RUNNING")
     time.sleep(1.5)
     trip.slurm.run(["scontrol", "requeue", again_id])
     trip.until(again_id, "PENDING")
-    trip.slurm.run(["scontrol", "update", f"JobId={again_id}", "StartTime=now"])
+    trip.slurm.run(["scontrol", "update", f"JobId={again_id}", "StartTime=now+2"])
     trip.until(again_id, "RUNNING")
     time.sleep(1.5)
     unsettled = receipts(trip, [again])[again.name]

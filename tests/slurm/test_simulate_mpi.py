@@ -44,3 +44,20 @@ def test_both_writers_on_two_nodes_make_one_dataset(dev_slurm, tmp_path: Path) -
         assert {isinstance(one, str) for one in sums} == {writer == "gather"}
         found.append(Bed(root).bytes())
     assert found[0] == found[1]
+
+
+def test_groups_of_mpirun_stand_on_the_nodes_they_were_given(dev_slurm, tmp_path: Path) -> None:
+    """Two groups side by side: one on the first two nodes of four, one on the others."""
+    trip = Trip(dev_slurm, tmp_path)
+    trip.runs.mkdir(parents=True)
+    own = {"FORGIA_PATH": str(HERE), "FORGIA_DATA": str(tmp_path / "data")}
+    slow = ("ensemble.block=1", "solver.options={sleep_s: 0.3}")
+    words = ("solver=ripples", "ensemble=ripples", *ENSEMBLE, *slow, *NODES)
+    run, job = trip.submit("simulate", "launch=mpirun", *words, "resources.nodes=4", **own)
+    until(lambda: run.events("batch_ended"), 150)
+    assert run.events("batch_ended")[-1].facts["exit_code"] == ExitCode.OK, log(run)
+    assert told(run)["admitted"] == 6
+    assert not list(lines(run, "lost"))
+    asked = ["sacct", "-nP", "-j", job, "-o", "JobName,NodeList"]
+    # mpirun itself stands on the first node, and starts its daemons on all others
+    until(lambda: {"orted|n2", "orted|n[3-4]"} <= {*dev_slurm.run(asked).stdout.split()}, 20)

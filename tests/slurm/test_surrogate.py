@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
+from typing import Any
 
 import pytest
 from slurm.trip import Trip
@@ -43,3 +45,18 @@ def test_simulate_train_and_evaluate_are_one_chain(dev_slurm, tmp_path: Path) ->
     assert len(shape["noise"]) == 1, "the campaign's own error reaches the trainer"
     assert {"vrmse_1", "vrmse_5", "persistence_vrmse_1"} <= set(judged)
     assert judged["windows"] >= 1
+    _told_against_the_solver(runs["evaluate"], judged)
+    trip("report", str(runs["evaluate"].path))
+    page = (runs["evaluate"].path / "report.html").read_text()
+    assert re.search(r"A step of the model takes [^:]+ m?s, of the solver [^:]+ m?s: the", page)
+    assert "times the solver" in page
+
+
+def _told_against_the_solver(run: RunDir, judged: dict[str, Any]) -> None:
+    """The campaign's seconds reach the judge, in its document and its headline."""
+    cost = json.loads((run.output / "evaluation.json").read_text())["cost"]
+    assert judged["faster"] == cost["faster"] == cost["solver_s"] / cost["model_s"]
+    equal = cost["equal"]
+    assert equal["error_ratio"] > 1, "three steps of training err more than the solver"
+    assert equal["solver_s"] < cost["solver_s"], "so a coarser mesh would do"
+    assert equal["faster"] == equal["solver_s"] / cost["model_s"]

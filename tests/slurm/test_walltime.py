@@ -17,6 +17,7 @@ from forgia_hpc.rundir import RunDir
 pytestmark = pytest.mark.slurm
 
 STEPS = 90  # of a second each
+CLEARED_S = 90  # a hold that nobody clears lasts 120; an overloaded machine once took 62
 WORDS = training(STEPS, *SLOW)
 # A program of the user's own that saves when it is asked to, and one that does not; both exit with 0 then.
 COUNT = """
@@ -111,7 +112,9 @@ def test_it_stops_in_time_by_slurms_own_end_and_goes_on_without_the_hold(runs: R
     assert (ended.facts["exit_code"], ended.facts["goes_on"]) == (6, "requeue")
     (again, *_) = runs.short.events("resubmitted")
     started = runs.short.events("batch_started")[1]
-    assert (started.time_ns - again.time_ns) / 1e9 < 60, "the hold after a requeue was not cleared"
+    assert (started.time_ns - again.time_ns) / 1e9 < CLEARED_S, (
+        "the hold after a requeue was not cleared"
+    )
 
 
 def test_a_job_without_progress_is_not_requeued_for_ever(runs: Runs) -> None:
@@ -134,7 +137,7 @@ def test_each_task_of_an_array_is_requeued_by_itself(runs: Runs) -> None:
         assert steps_told(point) == list(range(1, STEPS + 1))
         assert losses(point) == losses(whole)
         waits = zip(point.events("resubmitted"), point.events("batch_started")[1:], strict=True)
-        assert all((start.time_ns - end.time_ns) / 1e9 < 60 for end, start in waits), "held"
+        assert all((start.time_ns - end.time_ns) / 1e9 < CLEARED_S for end, start in waits), "held"
 
 
 def test_a_program_that_saves_is_requeued_until_it_is_done(runs: Runs) -> None:

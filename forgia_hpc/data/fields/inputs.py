@@ -28,9 +28,16 @@ def cutting_of(data: Data, steps_out: int | None = None) -> Cutting:
 
 
 def shape_of(windows: FieldWindows) -> FieldShape:
-    """Return what a model of these windows is cut to. Reads the indexes only, of granted shards of the split."""
+    """Return what a model of these windows is cut to. Reads the indexes only, of granted shards of the split.
+
+    Raises:
+        InputError: a channel without a single number.
+    """
     schema, stride = windows.schema, windows.cutting.stride
     units = windows.normal()
+    if empty := [name for name, own in zip(windows.channels, units.known, strict=True) if not own]:
+        limit = f"no trajectory of {windows.split.value} has a number in it"
+        raise InputError(Problem(field="data.fields", got=", ".join(empty), limit=limit))
     static = [at for at, one in enumerate(schema.fields) if not one.time_varying and not one.mask]
     rows = [(source, source.trajectories(windows.split)) for source in windows.sources]
     lengths = [np.diff(source.index.times_of(row)) for source, some in rows for row in some]
@@ -46,8 +53,8 @@ def shape_of(windows: FieldWindows) -> FieldShape:
         ragged=len({len(source.schema.boundaries) for source in windows.sources}) > 1,
         stride=stride,
         seconds=float(np.median(np.concatenate(lengths))) * stride or 1.0,
-        values=Scales(mean=_plain(units.mean), std=_plain(units.std)),
-        increments=_plain(units.delta_std * stride),
+        values=Scales(mean=_plain(units.mean), std=_plain(_above(units.std, units.mean))),
+        increments=_plain(_above(units.delta_std, units.mean) * stride),
         noise=_noise(windows),
         static_values=_static(windows, static),
         parameter_values=_scales(_parameters(rows, len(schema.parameters))),
@@ -178,8 +185,14 @@ def _scales(numbers: Floats, *, logs: bool = True) -> Scales:
     std = seen.std(0)
     flat = std <= 1e-9 * np.abs(seen.mean(0))  # the same in all simulations, but for rounding
     return Scales(
-        mean=_plain(seen.mean(0)), std=_plain(np.where(flat, 1.0, std)), logs=tuple(wide.tolist())
+        mean=_plain(seen.mean(0)), std=_plain(np.where(flat, 0.0, std)), logs=tuple(wide.tolist())
     )
+
+
+def _above(std: Floats, mean: Floats) -> Floats:
+    """Return deviations, none finer than the rounding of float32: a model would learn noise."""
+    found: Floats = np.maximum(std, 4 * np.finfo(np.float32).eps * np.abs(mean))
+    return found
 
 
 def _plain(numbers: Floats) -> tuple[float, ...]:

@@ -21,6 +21,7 @@ class Normal:
     std: Floats
     delta_mean: Floats
     delta_std: Floats
+    known: NDArray[np.bool_]  # whether there was any number at all
 
 
 def merged(parts: Iterable[Table], channels: int) -> Table:
@@ -44,7 +45,8 @@ def normal_of(values: Table, deltas: Table) -> Normal:
     """Return means and deviations; a channel that never varies, or was never measured, has deviation 1."""
     mean, std = _two(values)
     delta_mean, delta_std = _two(deltas)
-    return Normal(mean=mean, std=std, delta_mean=delta_mean, delta_std=delta_std)
+    known = np.asarray(values["n"] > 0)
+    return Normal(mean=mean, std=std, delta_mean=delta_mean, delta_std=delta_std, known=known)
 
 
 def _two(table: Table) -> tuple[Floats, Floats]:

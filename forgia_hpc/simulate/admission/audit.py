@@ -52,12 +52,13 @@ def audits(
 
 def _celsius(values: Array, unit: str, twin: Twin) -> Floats:
     """Return (step, cell) of the body in °C."""
-    flat = np.asarray(values, np.float64).reshape(len(values), -1)
-    if flat.shape[1] != twin.body.inside.size:
-        raise UnreadError(f"{flat.shape[1]} cells instead of {twin.body.inside.size}")
-    return np.asarray(convert(1.0, unit, "temperature") - convert(0.0, unit, "temperature")) * flat[
-        :, twin.body.inside
-    ] + convert(0.0, unit, "temperature")
+    flat, body = np.asarray(values, np.float64).reshape(len(values), -1), twin.body
+    if flat.shape[1] != body.inside.size:
+        raise UnreadError(f"{flat.shape[1]} cells instead of {body.inside.size}")
+    own = flat if body.is_whole else flat[:, body.inside]
+    zero = convert(0.0, unit, "temperature")
+    degree = convert(1.0, unit, "temperature") - zero
+    return own if (degree, zero) == (1.0, 0.0) else degree * own + zero
 
 
 def _times(asked: Asked, times: Array) -> Finding:
@@ -95,18 +96,29 @@ def _reach(asked: Asked, t: Floats) -> Finding:
 def _mirror(twin: Twin, t: Floats) -> Finding:
     """Return how far a member is from its mirror image, along axes whose two ends are alike."""
     worst, axes = 0.0, []
-    if twin.body.inside.all():
+    if twin.body.is_whole:
         whole = t.reshape(len(t), *twin.body.shape)
         for at, name in enumerate(twin.body.names):
             if name != "r" and twin.laws.get(f"{name}-") == twin.laws.get(f"{name}+"):
                 axes.append(name)
-                worst = max(worst, float(np.abs(whole - np.flip(whole, at + 1)).max()))
+                worst = max(worst, *(_unlike(one, at) for one in whole))
     span = float(np.ptp(t)) or 1.0
     passed = worst <= 1e-3 * span
     note = f"along {', '.join(axes)}" if axes else "not asked: no two ends are alike"
     return Finding(
         check="mirror", value=worst / span, limit="1e-3 of the range", passed=passed, note=note
     )
+
+
+def _unlike(frame: Floats, axis: int) -> float:
+    """Return how far one half of a frame is from the other one's mirror image."""
+    middle = (frame.shape[axis] + 1) // 2
+    near, far = (
+        (slice(None),) * axis + (slice(middle),),
+        (slice(None),) * axis + (slice(None, -middle - 1, -1),),
+    )
+    apart = frame[near] - frame[far]
+    return max(float(apart.max()), -float(apart.min()))
 
 
 def _fractions(schema: Schema, numbers: Mapping[str, Array], twin: Twin) -> Iterator[Finding]:
@@ -136,13 +148,7 @@ def _energy(twin: Twin, t: Floats, times: Array, most: float) -> Finding:
     Between two frames a wall's flow lies between those at the temperatures that its cells went through.
     """
     heat = np.array([twin.heat(one) for one in t])
-    low, high = np.zeros(len(t) - 1), np.zeros(len(t) - 1)
-    shares = np.linspace(0.0, 1.0, _SAMPLES)[:, None, None]
-    for wall, passage in zip(twin.body.walls, twin.passages, strict=True):
-        path = t[:, wall.cells]
-        flow = wall.area * passage(path[:-1] + shares * np.diff(path, axis=0))
-        low += flow.min(axis=0).sum(axis=1)
-        high += flow.max(axis=0).sum(axis=1)
+    low, high = _passed(twin, t)
     gained, steps = np.diff(heat), np.diff(np.asarray(times, np.float64))
     out = np.maximum(low * steps - gained, gained - high * steps)
     scale = max(
@@ -155,6 +161,23 @@ def _energy(twin: Twin, t: Floats, times: Array, most: float) -> Finding:
     worst = float(np.maximum(out, 0.0).sum() / scale)
     limit = f"what the walls can pass between two frames, to {most:g} of the heat in play"
     return Finding(check="energy_audit", value=worst, limit=limit, passed=worst <= most)
+
+
+def _passed(twin: Twin, t: Floats) -> tuple[Floats, Floats]:
+    """Return the least and the most W that all walls together can pass between each two frames."""
+    low, high = np.zeros(len(t) - 1), np.zeros(len(t) - 1)
+    shares = np.linspace(0.0, 1.0, _SAMPLES)[:, None, None]
+    for passage, walls in twin.alike():
+        path = t[:, np.concatenate([one.cells for one in walls])]
+        area = np.concatenate([one.area for one in walls])
+        if passage.is_falling:
+            flow = area * passage(path)
+            flow = np.stack([flow[:-1], flow[1:]])
+        else:
+            flow = area * passage(path[:-1] + shares * np.diff(path, axis=0))
+        low += flow.min(axis=0).sum(axis=1)
+        high += flow.max(axis=0).sum(axis=1)
+    return low, high
 
 
 def _exchangeable(twin: Twin, t: Floats) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,7 +29,12 @@ class Passage:
         # theta of the cell behind a surface of each temperature
         self._behind = matter.theta - half * self._flux
 
-    @property
+    @cached_property
+    def is_falling(self) -> bool:
+        """Whether a warmer cell always takes less: then what passes lies between what two temperatures pass."""
+        return self._held is not None or bool((np.diff(self._flux) <= 0.0).all())
+
+    @cached_property
     def is_clear(self) -> bool:
         """Whether a cell's temperature tells that of its surface.
 

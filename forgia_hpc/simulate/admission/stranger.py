@@ -6,27 +6,37 @@ What differs keeps the dataset from appearing.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterator, Sequence
+from itertools import repeat
 from pathlib import Path
+from typing import Protocol
 
 import h5py
 import numpy as np
 
-from forgia_hpc.data.fields.layout import Array, Schema
+from forgia_hpc.data.fields.layout import Array, Field, Schema
 from forgia_hpc.simulate.member import Member
 
-Read = Callable[[Member, str], Array]
+SLAB_BYTES = 16 << 20  # of a field that is in memory at once
 
 
-def shard_faults(path: Path, schema: Schema, members: Sequence[Member], read: Read) -> list[str]:
+class Holder(Protocol):
+    """Who knows what was admitted."""
+
+    def holds(self, member: Member, name: str, array: Array) -> bool:
+        """Whether an array is this member's, to the last bit."""
+
+
+def shard_faults(path: Path, schema: Schema, members: Sequence[Member], kept: Holder) -> list[str]:
     """Return what in a shard is not what these members, in this order, were solved to be."""
     with h5py.File(path, "r") as file:
         found = _frame_faults(file, schema, len(members))
         if found:
             return found
-        for row, member in enumerate(members):
-            found += _input_faults(file, schema, row, member)
-            found += _number_faults(file, schema, row, (member, read))
+        found += _input_faults(file, schema, members)
+        for one in schema.fields:
+            found += _number_faults(file, one, members, kept)
+        found += _time_faults(file, members, kept)
     return found
 
 
@@ -51,41 +61,60 @@ def _frame_faults(file: h5py.File, schema: Schema, count: int) -> list[str]:
     return found
 
 
-def _input_faults(file: h5py.File, schema: Schema, row: int, member: Member) -> list[str]:
-    named = _text(file["index/trajectories"][row]["member"])
-    found = [] if named == member.id else [f"row {row} is {named} instead of {member.id}"]
+def _input_faults(file: h5py.File, schema: Schema, members: Sequence[Member]) -> list[str]:
+    named = [_text(one) for one in file["index/trajectories"][()]["member"].tolist()]
+    found = [
+        f"row {row} is {name} instead of {member.id}"
+        for row, (name, member) in enumerate(zip(named, members, strict=True))
+        if name != member.id
+    ]
+    stored = file["parameters"][()]
     for at, one in enumerate(schema.parameters):
-        value = float(member.inputs[one.name])
-        stored = float(file["parameters"][row, at])
-        plain = file[f"scalars/{one.name}"][row]
-        if stored != value or plain != np.float32(value):
-            found.append(
-                f"{one.name} of {member.id} is {stored:g} or {plain:g} instead of {value:g}"
-            )
+        values = np.array([float(member.inputs[one.name]) for member in members])
+        exact, plain = stored[:, at], file[f"scalars/{one.name}"][()]
+        wrong = (exact != values) | (plain != values.astype("<f4"))
+        found += [
+            f"{one.name} of {members[row].id} is {exact[row]:g} or {plain[row]:g} instead of {values[row]:g}"
+            for row in np.flatnonzero(wrong).tolist()
+        ]
     return found
 
 
 def _number_faults(
-    file: h5py.File, schema: Schema, row: int, known: tuple[Member, Read]
+    file: h5py.File, one: Field, members: Sequence[Member], kept: Holder
 ) -> list[str]:
-    member, read = known
-    found = []
-    for one in schema.fields:
-        place = f"packed/{one.name}" if one.storage == "i16" else f"t{one.order}_fields/{one.name}"
-        stored = file[place][row] if one.per_trajectory else file[place][()]
-        if (
-            np.ascontiguousarray(stored).tobytes()
-            != np.ascontiguousarray(read(member, f"fields/{one.name}")).tobytes()
-        ):
-            found.append(f"{one.name} of {member.id} is not what was solved")
-    times = np.asarray(read(member, "times"))
-    own = file["dimensions/time"][()]
-    own = own[row] if own.ndim == 2 else own
-    if not np.array_equal(own, times.astype("<f4")) or not np.array_equal(
-        file["grid/time"][row], times
-    ):
-        found.append(f"times of {member.id} are others")
-    return found
+    array = file[
+        f"packed/{one.name}" if one.storage == "i16" else f"t{one.order}_fields/{one.name}"
+    ]
+    if not one.per_trajectory:
+        rows: Iterator[Array] = repeat(array[()], len(members))
+    else:
+        rows = _slabs(array)
+    return [
+        f"{one.name} of {member.id} is not what was solved"
+        for member, stored in zip(members, rows, strict=True)
+        if not kept.holds(member, f"fields/{one.name}", stored)
+    ]
+
+
+def _slabs(array: h5py.Dataset) -> Iterator[Array]:
+    """Yield an array's rows, some read at once."""
+    size = max(1, array.dtype.itemsize * int(np.prod(array.shape[1:])))
+    together = max(1, SLAB_BYTES // size)
+    for begin in range(0, len(array), together):
+        yield from array[begin : begin + together]
+
+
+def _time_faults(file: h5py.File, members: Sequence[Member], kept: Holder) -> list[str]:
+    exact, plain = file["grid/time"][()], file["dimensions/time"][()]
+    same = np.all(
+        plain == exact.astype("<f4"), axis=-1
+    )  # plain: one row for all where they are alike
+    return [
+        f"times of {member.id} are others"
+        for row, member in enumerate(members)
+        if not same[row] or not kept.holds(member, "times", exact[row])
+    ]
 
 
 def _text(value: object) -> str:

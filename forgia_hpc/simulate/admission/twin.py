@@ -48,6 +48,13 @@ class Twin:
     def _key(self, wall: Wall) -> str:
         return f"{wall.half!r} {self.laws[wall.side]}"
 
+    def alike(self) -> list[tuple[Passage, list[Wall]]]:
+        """Return each passage with the walls that it is behind."""
+        found: dict[int, tuple[Passage, list[Wall]]] = {}
+        for wall, passage in zip(self.body.walls, self.passages, strict=True):
+            found.setdefault(id(passage), (passage, []))[1].append(wall)
+        return list(found.values())
+
     def _is_fluxed(self) -> bool:
         return any(law["law"] == "flux" for laws in self.laws.values() for law in laws)
 
@@ -60,7 +67,7 @@ class Twin:
 
     def heat(self, t: Floats) -> float:
         """Return J of the whole body."""
-        return float(np.sum(self.matter.heat_of(t) * self.body.volumes))
+        return self.matter.heats.total(t, self.body.volumes)
 
     def rates(self, heat: Floats) -> Floats:
         """Return W/m3 of each cell."""

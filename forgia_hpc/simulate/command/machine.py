@@ -26,7 +26,7 @@ def check_machine(program: Program) -> None:
 
 
 def _version(program: Program) -> str:
-    kept = {**scrubbed(os.environ), **program.env}
+    kept = {**scrubbed(os.environ, secrets=program.secrets), **program.env}
     argv, gone = program.version.argv, set(os.environ) - set(kept)
     try:
         answer = process.run(argv, timeout_s=VERSION_S, env=kept, without=gone)

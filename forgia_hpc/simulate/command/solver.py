@@ -139,7 +139,10 @@ class CommandSolver:
         program = self._program
         return Order(
             commands=case.commands,
-            environment={**scrubbed(os.environ, program.launcher), **program.env},
+            environment={
+                **scrubbed(os.environ, program.launcher, program.secrets),
+                **program.env,
+            },
             directory=case.work,
             logs=case.directory,
             wall_s=self.wall_s,

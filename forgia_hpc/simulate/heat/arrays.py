@@ -6,7 +6,7 @@ in one order everywhere, so a cell's value does not depend on the block it lies 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, Protocol
 
 import numpy as np
@@ -17,6 +17,7 @@ from forgia_hpc.simulate.heat.pieces import Pieces
 Any3 = Any  # a backend's array of three axes
 Key = tuple[slice, ...] | tuple[NDArray[np.intp], ...]
 INNER = (slice(1, -1), slice(1, -1), slice(1, -1))
+Whole = Callable[[Any3, Any3, float], None]  # a step in one call: (out, state, dt)
 SLAB_BYTES = 1 << 18  # a slab's temporaries stay in the second cache
 
 
@@ -55,8 +56,17 @@ class Arrays(Protocol):
     def function_and_slope(self, pieces: Pieces) -> Callable[[Any3], tuple[Any3, Any3]]:
         """Return pieces as a function of arrays that gives their slope too."""
 
-    def wall(self, law: Any) -> Callable[[list[Any], Any3], tuple[Any3, Any3]] | None:
-        """Return a faster form of laws.Implicit with the same bits, or None."""
+    def joined(self, patches: Sequence[Any], shape: tuple[int, int, int]) -> Sequence[Any]:
+        """Return a block's patches (walls.Patch), or one that does what they do with the same bits."""
+
+    def take(self, field: Any3, key: Any) -> Any3:
+        """Return a field's values at a patch's key."""
+
+    def add(self, field: Any3, key: Any, values: Any3 | float) -> None:
+        """Add to a field's values at a patch's key, in the key's order where it names a cell twice."""
+
+    def whole(self, part: Any) -> Whole | None:
+        """Return an explicit step of a part (part.Part) in one call, with the same bits; or None."""
 
     def where(self, condition: Any3, then: Any3 | float, otherwise: Any3 | float) -> Any3:
         """Return `then` where the condition holds."""
@@ -64,8 +74,8 @@ class Arrays(Protocol):
     def largest(self, values: Any3) -> float:
         """Return the largest magnitude; not a number if one is none."""
 
-    def total(self, values: Any3) -> float:
-        """Return the sum in float64; the order is the backend's."""
+    def halves(self, values: Any3, first: float, second: float) -> tuple[float, float]:
+        """Return the sums of the values on the grid of `first`, and of their rests on that of `second`."""
 
     def wide(self, values: Any3) -> Any3:
         """Return the values in float64."""
@@ -111,8 +121,20 @@ class NumpyArrays:
         own, slope = pieces.astype(self.dtype), pieces.slope.astype(self.dtype)
         return lambda x: (own(x), slope(x))
 
-    def wall(self, law: Any) -> Callable[[list[Any], Any3], tuple[Any3, Any3]] | None:
-        """Return nothing: arrays are what there is."""
+    def joined(self, patches: Sequence[Any], shape: tuple[int, int, int]) -> Sequence[Any]:
+        """Return the patches as they are."""
+        return patches
+
+    def take(self, field: Any3, key: Any) -> Any3:
+        """Return the values; a side's are a view."""
+        return field[key]
+
+    def add(self, field: Any3, key: Any, values: Any3 | float) -> None:
+        """Add to a patch's cells; each patch names a cell once."""
+        field[key] = field[key] + values
+
+    def whole(self, part: Any) -> Whole | None:
+        """Return nothing: stencil and walls are done one after another."""
         return None
 
     def where(self, condition: Any3, then: Any3 | float, otherwise: Any3 | float) -> Any3:
@@ -123,9 +145,11 @@ class NumpyArrays:
         """Return the largest magnitude."""
         return float(np.abs(values).max(initial=0.0))
 
-    def total(self, values: Any3) -> float:
-        """Return the sum in float64."""
-        return float(np.sum(values, dtype=np.float64))
+    def halves(self, values: Any3, first: float, second: float) -> tuple[float, float]:
+        """Return the sums; no order shows in them."""
+        high = (values + first) - first
+        low = ((values - high) + second) - second
+        return float(high.sum()), float(low.sum())
 
     def wide(self, values: Any3) -> Any3:
         """Return the values in float64."""

@@ -5,7 +5,7 @@ Elementwise, one rounding an operation, so the bits are NumPy's.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -13,7 +13,7 @@ import torch
 from numpy.typing import DTypeLike, NDArray
 
 from forgia_hpc.errors import InputError, Problem
-from forgia_hpc.simulate.heat.arrays import INNER, Any3, Key, Stencil
+from forgia_hpc.simulate.heat.arrays import INNER, Any3, Key, Stencil, Whole
 from forgia_hpc.simulate.heat.pieces import Pieces
 
 
@@ -76,8 +76,20 @@ class TorchArrays:
         value, slope = self.function(pieces), self.function(pieces.slope)
         return lambda x: (value(x), slope(x))
 
-    def wall(self, law: Any) -> Callable[[list[Any], Any3], tuple[Any3, Any3]] | None:
-        """Return nothing: arrays are what there is."""
+    def joined(self, patches: Sequence[Any], shape: tuple[int, int, int]) -> Sequence[Any]:
+        """Return the patches as they are."""
+        return patches
+
+    def take(self, field: Any3, key: Any) -> Any3:
+        """Return the values; a side's are a view."""
+        return field[key]
+
+    def add(self, field: Any3, key: Any, values: Any3 | float) -> None:
+        """Add to a patch's cells; each patch names a cell once."""
+        field[key] = field[key] + values
+
+    def whole(self, part: Any) -> Whole | None:
+        """Return nothing: stencil and walls are done one after another."""
         return None
 
     def where(self, condition: Any3, then: Any3 | float, otherwise: Any3 | float) -> Any3:
@@ -88,9 +100,11 @@ class TorchArrays:
         """Return the largest magnitude."""
         return float(values.abs().max()) if values.numel() else 0.0
 
-    def total(self, values: Any3) -> float:
-        """Return the sum in float64."""
-        return float(values.sum(dtype=torch.float64))
+    def halves(self, values: Any3, first: float, second: float) -> tuple[float, float]:
+        """Return the sums; no order shows in them."""
+        high = (values + first) - first
+        low = ((values - high) + second) - second
+        return float(high.sum()), float(low.sum())
 
     def wide(self, values: Any3) -> Any3:
         """Return the values in float64."""

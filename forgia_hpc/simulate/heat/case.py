@@ -6,8 +6,9 @@ Units throughout: m, s, W, J, °C (radiation adds 273.15 K). Arrays lie slowest 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Protocol
+from dataclasses import dataclass, field, fields
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from forgia_hpc.simulate.communicator import Alone, Communicator
 
 if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
     from forgia_hpc.simulate.saved import Saves
 
 Array = NDArray[Any]
@@ -22,8 +25,18 @@ Values = NDArray[np.float64]
 Coordinates = tuple[Values, ...]  # one array an axis, slowest first, that broadcast together
 
 
+class _Keyed:
+    """Meshes and materials are keys of what is made once for many members: lists become tuples."""
+
+    def __post_init__(self) -> None:
+        for one in fields(cast("DataclassInstance", self)):
+            value = getattr(self, one.name)
+            if str(one.type).startswith("tuple") and value is not None:
+                object.__setattr__(self, one.name, tuple(value))
+
+
 @dataclass(frozen=True, kw_only=True)
-class Box:
+class Box(_Keyed):
     """A bar, plate or block of 1 to 3 axes (x; y, x; z, y, x). Sides: x-, x+, y-, y+, z-, z+."""
 
     shape: tuple[int, ...]
@@ -31,7 +44,7 @@ class Box:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ring:
+class Ring(_Keyed):
     """An axisymmetric ring, or a cylinder where inner is 0. Shape (z, r). Sides: z-, z+, r-, r+."""
 
     shape: tuple[int, int]
@@ -41,14 +54,14 @@ class Ring:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Ball:
+class Ball(_Keyed):
     """A sphere whose temperature depends on the radius alone. Shape (r,). Side: r+."""
 
     shape: tuple[int]
     outer: float  # m
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Voxels:
     """A body cut out of a box by a mask; its whole surface is the side `surface`.
 
@@ -79,7 +92,7 @@ Law = (
 
 
 @dataclass(frozen=True, kw_only=True)
-class Table:
+class Table(_Keyed):
     """Piecewise linear in temperature, constant beyond its ends."""
 
     temperature: tuple[float, ...]  # °C, ascending
@@ -125,7 +138,7 @@ Boundary = Fixed | Flux | Convection | Radiation | Symmetry
 
 
 @dataclass(frozen=True, kw_only=True)
-class Material:
+class Material(_Keyed):
     """Conductivity and enthalpy over temperature, both piecewise linear on the same knots.
 
     Beyond its ends the conductivity stays and the enthalpy goes on with its last slope. Two knots at one
@@ -137,7 +150,7 @@ class Material:
     conductivity: tuple[float, ...]  # W/(m K), above 0
     enthalpy: tuple[float, ...]  # J/m3, density and latent heat included, rising
 
-    @property
+    @cached_property
     def constant(self) -> bool:
         """Whether conductivity and heat capacity are the same at every temperature."""
         widths = np.diff(self.temperature)
@@ -177,7 +190,7 @@ class Phases(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Case:
+class Case(_Keyed):
     """One problem. Every side of the grid has its law; several laws of one side add up."""
 
     grid: Grid
@@ -223,6 +236,10 @@ def solve(
         StoppedError: `stop` held between two steps.
 
     """
-    from forgia_hpc.simulate.heat.march import march  # noqa: PLC0415  (a case is described without a solver)
+    # a case is described without a solver
+    from forgia_hpc.simulate.heat.march import march  # noqa: PLC0415
+    from forgia_hpc.simulate.heat.refuse import refuse  # noqa: PLC0415
 
-    return march(case, ranks or Alone(), stop or (lambda: False), saves)
+    ranks = ranks or Alone()
+    refuse(case, ranks)
+    return march(case, ranks, stop or (lambda: False), saves)

@@ -13,6 +13,7 @@ import platform
 import stat
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from importlib.metadata import version
 from pathlib import Path
 from types import FunctionType
@@ -27,7 +28,17 @@ from forgia_hpc.simulate.heat import kernels
 ROOT = "FORGIA_KERNELS"  # where compiled kernels are kept, instead of the user's cache
 
 
-def compiled() -> dict[str, Callable[..., None]]:
+def kernel(name: str) -> Callable[..., Any]:
+    """Return a kernel of this process."""
+    return _known()[name]
+
+
+@cache
+def _known() -> dict[str, Callable[..., Any]]:
+    return compiled()
+
+
+def compiled() -> dict[str, Callable[..., Any]]:
     """Return the kernels by name. Compiling waits for their first call."""
     folder = _folder()
     config: Any = numba.config
@@ -85,7 +96,7 @@ def _appear(path: Path, content: bytes) -> None:
         Path(temporary).unlink()
 
 
-def _filed(function: Any, folder: Path) -> Callable[..., None]:
+def _filed(function: Any, folder: Path) -> Callable[..., Any]:
     """Return a function whose code says that it lies in the cache's folder."""
     code = function.__code__.replace(co_filename=str(folder / "kernels.py"))
     return FunctionType(code, function.__globals__, function.__name__)

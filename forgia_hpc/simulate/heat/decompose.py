@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -28,6 +29,7 @@ class Block:
         return tuple(slice(low, high) for low, high in zip(self.start, self.stop, strict=True))
 
 
+@lru_cache(maxsize=8)
 def arrangement(shape: tuple[int, ...], ranks: int) -> tuple[int, ...] | None:
     """Return the ranks along each axis with the least to exchange; None if no arrangement gives all a cell."""
     fits = [
@@ -38,6 +40,7 @@ def arrangement(shape: tuple[int, ...], ranks: int) -> tuple[int, ...] | None:
     return min(fits, key=lambda dims: _cut_faces(shape, dims), default=None)
 
 
+@lru_cache(maxsize=8)
 def block_of(shape: tuple[int, ...], dims: tuple[int, ...], rank: int, cut: int) -> Block:
     """Return a rank's block; ranks count as MPI's Cartesian communicators do, the last axis first."""
     place = _place(rank, dims)

@@ -7,13 +7,23 @@ for the same longest step and lose what Euler's keeps: each new value is a mean 
 
 from __future__ import annotations
 
+from forgia_hpc.simulate.heat.arrays import Any3
 from forgia_hpc.simulate.heat.part import Part
 
 
 def step(part: Part, t: float, dt: float) -> None:
     """Go on from t by dt."""
-    matter = part.matter
     flow = part.potential(part.state)
+    if part.whole is not None:
+        part.whole(part.spare, part.state, dt)
+    else:
+        _in_parts(part, flow, t, dt)
+    part.state, part.spare = part.spare, part.state
+
+
+def _in_parts(part: Part, flow: Any3, t: float, dt: float) -> None:
+    """Set the spare state to what stencil, walls and source make of the state."""
+    matter = part.matter
     part.stencil(part.spare, part.state, flow, dt * matter.conductivity_unit / matter.heat_unit)
     fluxes, source = part.walls.fluxes(t, part.state), part.source(t)
     part.walls.add(fluxes, dt, part.spare)
@@ -21,4 +31,3 @@ def step(part: Part, t: float, dt: float) -> None:
     if source is not None:
         part.add_heat(dt * source, part.spare)
         part.note_heat(dt * source)
-    part.state, part.spare = part.spare, part.state

@@ -5,16 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from math import prod
 
-import numpy as np
-
 from forgia_hpc.data.fields.layout import Schema
 from forgia_hpc.errors import InputError
 from forgia_hpc.simulate.communicator import Alone
-from forgia_hpc.simulate.heat.arrays import NumpyArrays
 from forgia_hpc.simulate.heat.case import Case
 from forgia_hpc.simulate.heat.geometry import geometry_of
 from forgia_hpc.simulate.heat.limit import hottest_of, longest_step
-from forgia_hpc.simulate.heat.matter import Matter
+from forgia_hpc.simulate.heat.matter import matter_of
+from forgia_hpc.simulate.heat.part import HOST
 from forgia_hpc.simulate.heat.problem import Problems
 from forgia_hpc.simulate.heat.refuse import refuse
 
@@ -46,7 +44,7 @@ def refusal(problems: Problems, inputs: Mapping[str, float], ranks: int) -> str:
 
 def _limit(case: Case) -> float:
     """Return the explicit limit of a case that starts at one temperature, s; as the march finds it."""
-    matter = Matter(case.material, NumpyArrays(np.float64))
+    matter = matter_of(case.material, HOST)
     hottest = hottest_of(case, float(case.initial))  # type: ignore[arg-type]  # options give a number
     return longest_step(case, geometry_of(case.grid), matter, hottest)
 

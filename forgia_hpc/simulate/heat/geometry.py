@@ -7,6 +7,7 @@ potential), weight = face area / (cell volume * distance of the centres), in 1/m
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import NDArray
@@ -27,7 +28,7 @@ class Side:
     half: float  # m from the cell's centre
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, eq=False)
 class Geometry:
     """A grid as numbers. low, high: weights of each axis; outer walls are closed (0)."""
 
@@ -51,6 +52,7 @@ class Geometry:
         return 0.5 * (self.edges[axis][1:] + self.edges[axis][:-1])
 
 
+@lru_cache(maxsize=2)  # members of one mesh, and its finer level
 def geometry_of(grid: Grid) -> Geometry:
     """Return a checked grid as numbers."""
     if isinstance(grid, Ring):

@@ -32,7 +32,7 @@ class Matrix:
         state = part.state[INNER]
         self.per_potential: Any = 1.0 if matter.constant else matter.state_per_potential(state)
         self.walls = [
-            (patch.key, -dt * patch.gain * matter.conductivity_unit * slope)
+            (patch.key, patch.strengths(-dt, matter.conductivity_unit, slope))
             for patch, (_, slope) in zip(part.walls.patches, fluxes, strict=True)
         ]
         self.field = part.state * 0.0
@@ -40,7 +40,7 @@ class Matrix:
         diagonal = part.state * 0.0
         diagonal[INNER] = part.arrays.array(self.scale * _closed(part)) + self.per_potential
         for key, strength in self.walls:
-            diagonal[key] = diagonal[key] + strength
+            part.arrays.add(diagonal, key, strength)
         self.inverse = 1.0 / diagonal[INNER]
 
     def state_of(self, w: Any3) -> Any3:
@@ -53,8 +53,9 @@ class Matrix:
         self.part.halo.exchange(self.field)
         self.image[INNER] = self.per_potential * w
         self.part.stencil(self.image, self.image, self.field, -self.scale)
+        arrays = self.part.arrays
         for key, strength in self.walls:
-            self.image[key] = self.image[key] + strength * self.field[key]
+            arrays.add(self.image, key, strength * arrays.take(self.field, key))
         return self.image[INNER]
 
 

@@ -4,23 +4,29 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 from numba.extending import register_jitable
 
 FLUX, CONVECTION, TABLE, RADIATION = range(4)  # kinds of law
+LINEAR, CURVED, IMPLICIT = range(3)  # ways from a side's laws to its flux
 
 
 def stencil(out: Any, base: Any, u: Any, low: Any, high: Any, scale: Any) -> None:
     """Set out = base + scale * sum of the six steps, weighted; arrays with a rim. low, high: three axes each."""
-    lz, ly, lx = low
-    hz, hy, hx = high
-    for k in range(lz.size):
-        for j in range(ly.size):
-            for i in range(lx.size):
-                own = u[k + 1, j + 1, i + 1]
-                x = hx[i] * (u[k + 1, j + 1, i + 2] - own) - lx[i] * (own - u[k + 1, j + 1, i])
-                y = hy[j] * (u[k + 1, j + 2, i + 1] - own) - ly[j] * (own - u[k + 1, j, i + 1])
-                z = hz[k] * (u[k + 2, j + 1, i + 1] - own) - lz[k] * (own - u[k, j + 1, i + 1])
-                out[k + 1, j + 1, i + 1] = base[k + 1, j + 1, i + 1] + ((x + y) + z) * scale
+    _stencil(out, base, u, low, high, scale)
+
+
+def whole(out: Any, state: Any, taken: Any, mesh: Any, walls: Any, dt: Any) -> None:
+    """Set out to the state after dt, and note what the walls give: linear laws, a constant material."""
+    low, high, scale = mesh
+    sides, places, gains, values, drives = walls
+    _stencil(out, state, state, low, high, scale)
+    before, after = state.reshape(state.size), out.reshape(out.size)
+    for at in range(places.size):
+        side, place = sides[at], places[at]
+        flux = (drives[0, side] - values[side, 0] * before[place]) * values[side, 1]
+        after[place] = after[place] + gains[at] * flux
+        taken[at] = taken[at] + dt * flux
 
 
 def masked(out: Any, base: Any, u: Any, body: Any, low: Any, high: Any, scale: Any) -> None:
@@ -62,36 +68,113 @@ def pieces(out: Any, x: Any, knots: Any, at: Any, a: Any, b: Any, c: Any) -> Non
                 out[k, j, i] = a[piece] + d * (b[piece] + d * c[piece])
 
 
-def surfaces(out: Any, slopes: Any, cells: Any, low: Any, high: Any, drives: Any, how: Any) -> None:
-    """Set flux and slope at a wall, cell by cell, as laws.Implicit does with arrays; drives: (law, cell)."""
-    laws, theta, conductivity, half, tolerance, most = how
-    zero, one, two = half - half, half / half, half / half + half / half
+def scatter(field: Any, places: Any, values: Any) -> None:
+    """Add each value to the cell at its place, one after another: a corner has three."""
+    flat = field.reshape(field.size)
+    for at in range(places.size):
+        flat[places[at]] = flat[places[at]] + values[at]
+
+
+def largest(values: Any) -> Any:
+    """Return the largest magnitude; not a number if a value is none."""
+    top = 0.0
+    for at in range(values.size):
+        size = abs(values[at])
+        if np.isnan(size):
+            return size
+        top = max(top, size)
+    return top
+
+
+def halves(values: Any, first: Any, second: Any) -> Any:
+    """Return the sum of the values on the grid of `first`, and of their rests on that of `second`."""
+    highs, lows = 0.0, 0.0
+    for at in range(values.size):
+        high = (values[at] + first) - first
+        highs += high
+        lows += ((values[at] - high) + second) - second
+    return highs, lows
+
+
+def surfaces(out: Any, slopes: Any, cells: Any, drives: Any, how: Any) -> None:
+    """Set flux and slope at all walls, cell by cell, as the laws do with arrays; drives: (number, column)."""
+    sides, columns, numbers, laws, theta, conductivity, tolerance, most = how
+    ways, firsts, values = numbers
+    one = values[0, 2] / values[0, 2]
     for at in range(cells.size):
-        cell, lowest, highest = cells[at], low[at], high[at]
-        width = highest - lowest
-        start, surface = _value(theta, cell), cell
-        done = width < zero
-        for _ in range(most):
-            flux, slope = _through(laws, drives, at, surface, zero)
-            miss = _value(theta, surface) - start - half * flux
-            resist = _value(conductivity, surface) - half * slope
-            if miss < zero:
-                lowest = surface
-            if miss > zero:
-                highest = surface
-            step = miss / (resist if resist > zero else one)
-            small = abs(step) <= tolerance * width and resist > zero
-            newton = surface - step
-            inside = newton > lowest and newton < highest and resist > zero
-            if not done:
-                surface = newton if inside or small else (lowest + highest) / two
-            if done or small or miss == zero:
-                break
-        flux, slope = _through(laws, drives, at, surface, zero)
-        resist = _value(conductivity, surface) - half * slope
-        steep = slope / (resist if resist > zero else one)
+        cell, side, column, slope = cells[at], sides[at], columns[at], one
+        total, share, half = values[side, 0], values[side, 1], values[side, 2]
+        if ways[side] == LINEAR:
+            flux = (drives[0, column] - total * cell) * share
+        elif ways[side] == CURVED:
+            flux = (_value(theta, drives[0, column]) - _value(theta, cell)) * share
+        else:
+            which = drives, column, firsts[side], firsts[side + 1]
+            matter = theta, conductivity, half
+            flux, slope = _implicit(cell, which, laws, matter, (tolerance, most))
         out[at] = flux
-        slopes[at] = steep if steep < zero else zero * steep
+        slopes[at] = slope
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def _stencil(out: Any, base: Any, u: Any, low: Any, high: Any, scale: Any) -> None:
+    lz, ly, lx = low
+    hz, hy, hx = high
+    for k in range(lz.size):
+        for j in range(ly.size):
+            for i in range(lx.size):
+                own = u[k + 1, j + 1, i + 1]
+                x = hx[i] * (u[k + 1, j + 1, i + 2] - own) - lx[i] * (own - u[k + 1, j + 1, i])
+                y = hy[j] * (u[k + 1, j + 2, i + 1] - own) - ly[j] * (own - u[k + 1, j, i + 1])
+                z = hz[k] * (u[k + 2, j + 1, i + 1] - own) - lz[k] * (own - u[k, j + 1, i + 1])
+                out[k + 1, j + 1, i + 1] = base[k + 1, j + 1, i + 1] + ((x + y) + z) * scale
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def _implicit(cell: Any, which: Any, laws: Any, matter: Any, how: Any) -> Any:
+    """Return flux and slope from the surface's temperature: laws.Implicit for one cell."""
+    theta, conductivity, half = matter
+    tolerance, most = how
+    zero, one, two = half - half, half / half, half / half + half / half
+    lowest, highest = _bracket(cell, which, laws, zero)
+    width = highest - lowest
+    start, surface = _value(theta, cell), cell
+    done = width < zero
+    for _ in range(most):
+        flux, slope = _through(laws, which, surface, zero)
+        miss = _value(theta, surface) - start - half * flux
+        resist = _value(conductivity, surface) - half * slope
+        if miss < zero:
+            lowest = surface
+        if miss > zero:
+            highest = surface
+        step = miss / (resist if resist > zero else one)
+        small = abs(step) <= tolerance * width and resist > zero
+        newton = surface - step
+        inside = newton > lowest and newton < highest and resist > zero
+        if not done:
+            surface = newton if inside or small else (lowest + highest) / two
+        if done or small or miss == zero:
+            break
+    flux, slope = _through(laws, which, surface, zero)
+    resist = _value(conductivity, surface) - half * slope
+    steep = slope / (resist if resist > zero else one)
+    return flux, steep if steep < zero else zero * steep
+
+
+@register_jitable  # type: ignore[untyped-decorator]
+def _bracket(cell: Any, which: Any, laws: Any, zero: Any) -> Any:
+    """Return temperatures between which the surface must be."""
+    drives, column, first, last = which
+    low, high, extra = cell, cell, zero * cell
+    for law in range(first, last):
+        bound = drives[last - first + law - first, column]
+        if laws[0][law] == FLUX:
+            extra = extra + bound
+        else:
+            low = bound if bound < low else low
+            high = bound if bound > high else high
+    return low - extra, high + extra
 
 
 @register_jitable  # type: ignore[untyped-decorator]
@@ -116,13 +199,14 @@ def _piece(knots: Any, x: Any, first: Any, last: Any) -> Any:
 
 
 @register_jitable  # type: ignore[untyped-decorator]
-def _through(laws: Any, drives: Any, at: Any, surface: Any, zero: Any) -> Any:
-    """Return the flux of all laws at a surface's temperature, and its slope."""
+def _through(laws: Any, which: Any, surface: Any, zero: Any) -> Any:
+    """Return the flux of a side's laws at a surface's temperature, and its slope."""
+    drives, column, first, last = which
     kinds, strengths, steeps, kelvin, ends, tables = laws
     knots, starts, values, rises = tables
     flux, slope = zero * surface, zero * surface
-    for law in range(kinds.size):
-        drive = drives[law, at]
+    for law in range(first, last):
+        drive = drives[law - first, column]
         if kinds[law] == FLUX:
             flux = flux + drive
         elif kinds[law] == RADIATION:

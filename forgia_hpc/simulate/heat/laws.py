@@ -11,17 +11,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from forgia_hpc.simulate.heat.arrays import Any3, Arrays
 from forgia_hpc.simulate.heat.case import (
     Boundary,
     Convection,
-    Coordinates,
     Fixed,
     Flux,
     Law,
-    OfPlace,
     Radiation,
     Symmetry,
     Table,
@@ -32,6 +28,7 @@ from forgia_hpc.simulate.heat.pieces import of_table
 STEFAN_BOLTZMANN = 5.670374419e-8  # W/(m2 K4), CODATA 2018
 KELVIN = 273.15
 STEPS = 60  # of Newton or bisection: bisection alone is through in these
+TOLERANCE = {"float64": 1e-12, "float32": 1e-5}  # of the bracket of a surface's temperature
 
 Sharing = tuple[Any3, Any]  # a flux, W/m2, and its slope: an array or a number
 Value = Callable[[float], Any]  # of the time: a number, or an array over the wall
@@ -39,10 +36,14 @@ Value = Callable[[float], Any]  # of the time: a number, or an array over the wa
 
 @dataclass(frozen=True, kw_only=True)
 class Wall:
-    """A side's laws ready to use: values(t) are evaluated once a step, flux(values, T) for its cells."""
+    """A side's laws ready to use: values(t) are evaluated once a step, flux(values, T) for its cells.
+
+    Where all laws are numbers, values(t) is the same list at all times, and not made again.
+    """
 
     values: Callable[[float], list[Any]]
     flux: Callable[[list[Any], Any3], Sharing]  # and d flux / d theta of the cell, at most 0
+    steady: bool
 
 
 def wall_of(
@@ -52,37 +53,25 @@ def wall_of(
     laws = [one for one in laws if not isinstance(one, Symmetry)]
     if not laws:
         return None
-    drivers = [driver_of(one) for one in laws]
-    values = [place(one) for one in drivers if one is not None]
+    drivers = [one for one in map(driver_of, laws) if one is not None]
+    values = [place(one) for one in drivers]
+    steady = all(isinstance(one, float | int) for one in drivers)
+    given = [value(0.0) for value in values] if steady else []
 
     def at(t: float) -> list[Any]:
-        return [value(t) for value in values]
+        return given if steady else [value(t) for value in values]
 
+    return Wall(values=at, flux=_flux_of(laws, half, matter), steady=steady)
+
+
+def _flux_of(laws: Sequence[Boundary], half: float, matter: Matter) -> Linear | Curved | Implicit:
     if isinstance(laws[0], Fixed):
-        return Wall(values=at, flux=_fixed(half, matter))
+        return _fixed(half, matter) if matter.constant else Curved(half, matter)
     if all(isinstance(one, Flux) for one in laws):
-        return Wall(values=at, flux=lambda given, t: (sum(given) + 0.0 * t, 0.0))
+        return Linear(drive=sum, total=0.0, share=1.0, slope=0.0)
     if matter.constant and all(_linear(one) for one in laws):
-        return Wall(values=at, flux=_constant_h(laws, half / matter.conductivity_unit, half))
-    implicit = Implicit(laws, half, matter)
-    return Wall(values=at, flux=matter.arrays.wall(implicit) or implicit)
-
-
-def place_of(
-    arrays: Arrays, coordinates: Coordinates, shape: tuple[int, ...]
-) -> Callable[[Law], Value]:
-    """Return what makes a law a function of time over cells or faces at these coordinates."""
-
-    def bound(law: Law) -> Value:
-        if isinstance(law, OfPlace):
-            function = law.function
-            return lambda t: arrays.array(np.broadcast_to(function(t, coordinates), shape))
-        if callable(law):
-            return lambda t: float(law(t))
-        number = float(law)
-        return lambda t: number
-
-    return bound
+        return _constant_h(laws, half / matter.conductivity_unit, half)
+    return Implicit(laws, half, matter)
 
 
 def driver_of(law: Boundary) -> Law | None:
@@ -100,20 +89,52 @@ def _linear(law: Boundary) -> bool:
     return isinstance(law, Flux) or (isinstance(law, Convection) and not isinstance(law.h, Table))
 
 
-def _fixed(half: float, matter: Matter) -> Callable[[list[Any], Any3], Sharing]:
-    per_half = 1.0 / half
+@dataclass(frozen=True, kw_only=True)
+class Linear:
+    """(drive - total T) share: what a flux, a constant h or a fixed temperature makes of a constant material."""
 
-    def flux(given: list[Any], temperature: Any3) -> Sharing:
+    drive: Callable[[list[Any]], Any]  # of the laws' values
+    total: float
+    share: float
+    slope: float  # d flux / d theta of the cell, at most 0
+
+    def __call__(self, given: list[Any], temperature: Any3) -> Sharing:
+        """Return the flux, and its slope over the cells' theta."""
+        return (self.drive(given) - self.total * temperature) * self.share, self.slope
+
+
+class Curved:
+    """A fixed temperature behind half a cell of a material with tables."""
+
+    def __init__(self, half: float, matter: Matter) -> None:
+        """Take m from the cells' centres to the wall, and the material."""
+        self.matter = matter
+        self.share = 1.0 / half
+        self.slope = -self.share
+
+    def __call__(self, given: list[Any], temperature: Any3) -> Sharing:
+        """Return the flux, and its slope over the cells' theta."""
         surface = given[0] + 0.0 * temperature
-        step = matter.theta(surface) - matter.theta(temperature)
-        return step * per_half, -per_half
-
-    return flux
+        step = self.matter.theta(surface) - self.matter.theta(temperature)
+        return step * self.share, self.slope
 
 
-def _constant_h(
-    laws: Sequence[Boundary], resistance: float, half: float
-) -> Callable[[list[Any], Any3], Sharing]:
+def _fixed(half: float, matter: Matter) -> Linear:
+    number = matter.arrays.dtype.type
+
+    def drive(given: list[Any]) -> Any:
+        surface = given[0]
+        # a number is rounded as an array's would be, before and after the product
+        return (
+            float(matter.theta(number(surface)))
+            if isinstance(surface, float)
+            else matter.theta(surface)
+        )
+
+    return Linear(drive=drive, total=matter.theta(1.0), share=1.0 / half, slope=-1.0 / half)
+
+
+def _constant_h(laws: Sequence[Boundary], resistance: float, half: float) -> Linear:
     """Return sum h (T_a - T_s) + fluxes, with the half cell's resistance taken in."""
     h = [
         float(one.h) if isinstance(one, Convection) and not isinstance(one.h, Table) else None
@@ -121,16 +142,14 @@ def _constant_h(
     ]
     total = sum(one or 0.0 for one in h)
     share = 1.0 / (1.0 + total * resistance)
-    slope = -total * share * resistance / half
 
-    def flux(given: list[Any], temperature: Any3) -> Sharing:
+    def drive(given: list[Any]) -> Any:
         # an h of 0 is an insulated wall, and no flux of as many W/m2 as the bath has °C
-        drive = sum(
+        return sum(
             value if one is None else one * value for one, value in zip(h, given, strict=True)
         )
-        return (drive - total * temperature) * share, slope
 
-    return flux
+    return Linear(drive=drive, total=total, share=share, slope=-total * share * resistance / half)
 
 
 class Implicit:
@@ -143,7 +162,8 @@ class Implicit:
         self.matter = matter
         self.arrays = matter.arrays
         self.tables = [_table(one, matter.arrays) for one in laws]
-        self.tolerance = 1e-12 if matter.arrays.dtype == np.float64 else 1e-5  # of the bracket
+        self.reach = half / matter.least_conductive  # K, that a surface may lie off for 1 W/m2
+        self.tolerance = TOLERANCE[matter.arrays.dtype.name]
 
     def __call__(self, given: list[Any], temperature: Any3) -> Sharing:
         """Return the flux, and its slope over the cells' theta."""
@@ -182,7 +202,7 @@ class Implicit:
         low, high, extra = cell + 0.0, cell + 0.0, 0.0 * cell
         for law, value in zip(self.laws, given, strict=True):
             if isinstance(law, Flux):
-                extra = extra + abs(value) * (self.half / self.matter.least_conductive)
+                extra = extra + abs(value) * self.reach
             else:
                 other = value + 0.0 * cell
                 low, high = where(other < low, other, low), where(other > high, other, high)

@@ -16,7 +16,7 @@ from forgia_hpc.simulate.heat import explicit, implicit
 from forgia_hpc.simulate.heat.account import Account
 from forgia_hpc.simulate.heat.case import Case, History
 from forgia_hpc.simulate.heat.part import Part
-from forgia_hpc.simulate.heat.refuse import refuse, refuse_step
+from forgia_hpc.simulate.heat.refuse import refuse_step
 from forgia_hpc.simulate.heat.state import parts_of, restore
 from forgia_hpc.simulate.member import MemberError
 from forgia_hpc.simulate.saved import Saves
@@ -29,8 +29,7 @@ STEPS = {"explicit": explicit.step, "implicit": implicit.step}
 def march(
     case: Case, ranks: Communicator, stop: Callable[[], bool], saves: Saves | None = None
 ) -> History:
-    """Solve a case; see case.solve. It goes on from what `saves` holds, and saves itself there."""
-    refuse(case, ranks)
+    """Solve a case that nothing was refused of; see case.solve. It goes on from what `saves` holds."""
     began = time.perf_counter()
     part = Part(case, ranks)
     with part.halo:

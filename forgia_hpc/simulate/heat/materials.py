@@ -39,9 +39,9 @@ class Described:
             InputError: with the one that is farthest out.
         """
         flat = np.asarray(temperatures, dtype=np.float64).ravel()
-        out = np.maximum(self.low - flat, flat - self.high)
-        if not flat.size or out.max() <= 0:
+        if all(self.low <= one <= self.high for one in flat.tolist()):
             return
+        out = np.maximum(self.low - flat, flat - self.high)
         limit = f"{self.material.name} is known from {self.low:g} to {self.high:g} °C"
         fix = "stay within, or give a material of your own"
         got = float(flat[out.argmax()])

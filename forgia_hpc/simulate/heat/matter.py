@@ -8,6 +8,7 @@ same seven-point stencil for all materials.
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -82,3 +83,12 @@ class Matter:
     def conductivity(self, temperature: Any3) -> Any3 | float:
         """Return k, W/(m K)."""
         return self.conductivity_unit if self.constant else self._conductivity(temperature)
+
+
+def matter_of(material: Material, arrays: Arrays) -> Matter:
+    """Return a material's matter: made once for all members that have it."""
+    known: Any = arrays
+    return _made(material, known)
+
+
+_made = lru_cache(maxsize=4)(Matter)

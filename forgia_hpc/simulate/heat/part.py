@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from functools import cache, cached_property
 from typing import Any
 
 import numpy as np
@@ -12,14 +13,15 @@ from numpy.typing import NDArray
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.simulate.communicator import Communicator
 from forgia_hpc.simulate.heat.arrays import BACKENDS, INNER, Any3, Arrays, NumpyArrays
-from forgia_hpc.simulate.heat.case import Case
+from forgia_hpc.simulate.heat.case import Case, Coordinates
 from forgia_hpc.simulate.heat.decompose import Block, arrangement, block_of
+from forgia_hpc.simulate.heat.faces import coordinates
 from forgia_hpc.simulate.heat.geometry import Geometry, geometry_of
 from forgia_hpc.simulate.heat.halo import Halo
 from forgia_hpc.simulate.heat.limit import hottest_of, longest_step
-from forgia_hpc.simulate.heat.matter import Matter
+from forgia_hpc.simulate.heat.matter import matter_of
 from forgia_hpc.simulate.heat.sums import exact_sum
-from forgia_hpc.simulate.heat.walls import Walls, coordinates
+from forgia_hpc.simulate.heat.walls import Walls
 
 HOST = NumpyArrays(np.float64)
 DTYPES = {"f32": np.float32, "f64": np.float64}
@@ -35,7 +37,7 @@ class Part:
         self.geometry: Geometry = geometry_of(case.grid)
         self.block: Block = block_for(case, self.geometry, ranks)
         self.arrays: Arrays = arrays_of(case)
-        self.matter = Matter(case.material, self.arrays)
+        self.matter = matter_of(case.material, self.arrays)
         self.body = _body(self.geometry, self.block)
         self.stencil = self.arrays.stencil(
             tuple(one[at] for one, at in zip(self.geometry.low, self.block.where, strict=True)),
@@ -43,14 +45,20 @@ class Part:
             self.body,
         )
         self.walls = Walls(case, self.geometry, self.block, self.matter)
+        self.host = self.arrays if isinstance(self.arrays, NumpyArrays) else HOST
         self.halo = Halo(ranks, self.block, self.arrays)
         self.volumes = self.geometry.volumes[self.block.where[2]]
-        self.coordinates = coordinates(self.geometry, self.block)
         self.start = self._start()
         self.state = self.field(self.matter.state(self.start))
-        self.spare = self.field(self.matter.state(self.start))
+        self.spare = self.state + 0.0
         self.flow = self.state if self.matter.constant else self.field(np.zeros(self.block.shape))
+        self.whole = self.arrays.whole(self)
         self.made = np.zeros(self.block.shape if self.has_source else (0, 0, 0))  # J/m3 by sources
+
+    @cached_property
+    def coordinates(self) -> Coordinates:
+        """The own cells' centres."""
+        return coordinates(self.geometry, self.block)
 
     @property
     def has_source(self) -> bool:
@@ -68,7 +76,11 @@ class Part:
 
     def field(self, values: NDArray[Any]) -> Any3:
         """Return own cells as a field with a rim."""
-        return self.arrays.array(np.pad(values, 1, mode="edge"))
+        found = np.empty([n + 2 for n in values.shape], values.dtype)
+        found[INNER] = values
+        for along in found, found.swapaxes(0, 1), found.swapaxes(0, 2):
+            along[0], along[-1] = along[1], along[-2]  # finite: through a wall passes 0 times it
+        return self.arrays.array(found)
 
     def potential(self, state: Any3) -> Any3:
         """Return a state's potential as a field, its rim filled."""
@@ -93,7 +105,8 @@ class Part:
     def content(self) -> float:
         """Return the heat of the whole body, J, above the enthalpy's zero."""
         heat = self.matter.heat(self.arrays.host(self.state[INNER]))
-        return self.sum(heat * self.volumes * self.inside)
+        heat = heat * self.volumes
+        return self.sum(heat if self.body is None else heat * self.body[INNER])
 
     def volume(self) -> float:
         """Return m3 of the whole body."""
@@ -106,7 +119,7 @@ class Part:
 
     def sum(self, values: NDArray[np.float64]) -> float:
         """Return the sum over all ranks; no order of them shows."""
-        return exact_sum(values, HOST, self.ranks)
+        return exact_sum(values, self.host, self.ranks)
 
     def source(self, t: float) -> NDArray[np.float64] | None:
         """Return what the case's source gives each own cell, W/m3."""
@@ -126,17 +139,22 @@ class Part:
 
 def arrays_of(case: Case) -> Arrays:
     """Return the case's backend."""
-    module, _, name = BACKENDS[named(case.backend)].partition(":")
+    return _arrays(named(case.backend), case.dtype, case.device)
+
+
+@cache  # what a material's matter is known by
+def _arrays(backend: str, dtype: str, device: str) -> Arrays:
+    module, _, name = BACKENDS[backend].partition(":")
     try:
-        backend = getattr(importlib.import_module(module), name)
+        kind = getattr(importlib.import_module(module), name)
     except ModuleNotFoundError as error:
-        if error.name not in (case.backend, "llvmlite"):
+        if error.name not in (backend, "llvmlite"):
             raise
         limit = f"{error.name} is not installed here"
         fix = "install the extra `fast`, or backend=numpy: the same bits, slower"
-        problem = Problem(field="backend", got=case.backend, limit=limit, fix=fix)
+        problem = Problem(field="backend", got=backend, limit=limit, fix=fix)
         raise InputError(problem) from error
-    made: Arrays = backend(DTYPES[case.dtype], case.device)
+    made: Arrays = kind(DTYPES[dtype], device)
     return made
 
 

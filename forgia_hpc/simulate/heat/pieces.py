@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import lru_cache
 
 import numpy as np
 from numpy.typing import DTypeLike
@@ -70,6 +71,7 @@ class Curves:
     diffusivity: Pieces  # d theta / d H, of H: what Newton's steps need
 
 
+@lru_cache(maxsize=4)
 def curves_of(material: Material) -> Curves:
     """Return the curves of a material; its tables must have been checked."""
     t, k, h = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,7 @@ from forgia_hpc.simulate.heat.case import (
 from forgia_hpc.simulate.heat.materials import Described, material
 from forgia_hpc.simulate.heat.phases import Transformation
 from forgia_hpc.simulate.heat.refuse import word_problems
+from forgia_hpc.simulate.heat.sides import Sides
 from forgia_hpc.simulate.heat.steels import Steel, steel
 from forgia_hpc.simulate.heat.tables import table
 from forgia_hpc.simulate.heat.words import (
@@ -57,19 +59,19 @@ class Problems:
         self.steel = _steel(self.options, self.described)
         self.voxels = voxels_of(self.options)
         self.inputs = _inputs(self.options)
+        self.sides = Sides(self.options.boundaries, law_of)
+        self._grids: dict[int, Grid] = {}  # of levels, where no input changes them
 
     def case(self, inputs: Mapping[str, float], level: int) -> Case:
         """Return a member's case; at level 1 on a mesh of half the width."""
         given = self.values(inputs)
         options = self.options
-        self.described.within(self._driving(given), "inputs")
+        initial = words.value_of(options.initial, TEMPERATURE, given)
+        self.described.within([initial, *self.sides.behind(given)], "inputs")
         return Case(
             grid=self.grid(given, level),
             material=self.material,
-            boundaries={
-                side: tuple(law_of(one, given) for one in words.laws_in(laws))
-                for side, laws in options.boundaries.items()
-            },
+            boundaries=self.sides.of(given),
             initial=words.value_of(options.initial, TEMPERATURE, given),
             end_s=options.end_s,
             save_times=self.times,
@@ -113,7 +115,21 @@ class Problems:
         return {name: float(value) for name, value in given.items() if value is not None}
 
     def grid(self, given: Mapping[str, float], level: int) -> Grid:
-        """Return a member's grid."""
+        """Return a member's grid: the same one where no input changes it."""
+        if self._sized:
+            return self._grid(given, level)
+        if level not in self._grids:
+            self._grids[level] = self._grid(given, level)
+        return self._grids[level]
+
+    @cached_property
+    def _sized(self) -> bool:
+        """Whether an input decides on a length."""
+        options = self.options
+        sizes = [getattr(options, name) for name in GEOMETRIES[options.geometry]]
+        return any(map(words.is_name, (*sizes, *options.lengths)))
+
+    def _grid(self, given: Mapping[str, float], level: int) -> Grid:
         options, finer = self.options, 2**level
         shape = tuple(finer * n for n in options.shape)
         size = {
@@ -133,16 +149,7 @@ class Problems:
         lengths = tuple(words.value_of(one, LENGTH, given) for one in options.lengths)
         return Box(shape=shape, lengths=lengths)
 
-    def _driving(self, given: Mapping[str, float]) -> list[float]:
-        """Return the temperatures at the start and behind the walls, °C."""
-        found = [words.value_of(self.options.initial, TEMPERATURE, given)]
-        for laws in self.options.boundaries.values():
-            for law in words.laws_in(laws):
-                behind = [law[word] for word in ("ambient", "temperature") if word in law]
-                found += [words.value_of(one, TEMPERATURE, given) for one in behind]
-        return found
-
-    @property
+    @cached_property
     def times(self) -> tuple[float, ...]:
         """The times of all members' frames, s."""
         return tuple(np.linspace(0.0, self.options.end_s, self.options.frames).tolist())

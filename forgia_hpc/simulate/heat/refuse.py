@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator
+from functools import lru_cache
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from forgia_hpc.simulate.heat.case import (
     Case,
     Convection,
     Fixed,
+    Grid,
     Material,
     Radiation,
     Ring,
@@ -35,8 +37,8 @@ _ABSOLUTE_ZERO = -273.15
 
 def refuse(case: Case, ranks: Communicator) -> None:
     """Raise InputError with every problem of a case on this many ranks; return if there is none."""
-    problems = [*grid_problems(case), *material_problems(case.material)]
-    problems += [*_sides(case), *_times(case), *word_problems(case)]
+    problems = [*_meshed(case.grid), *_made_of(case.material)]
+    problems += [*_sides(case), *_timed(case.end_s, case.save_times), *word_problems(case)]
     if not problems:
         problems += _division(case, ranks)
     if problems:
@@ -52,9 +54,23 @@ def refuse_step(case: Case, limit: float) -> None:
         raise InputError(Problem(field="step_s", got=step, limit=most, fix=fix))
 
 
-def grid_problems(case: Case) -> Iterator[Problem]:
+@lru_cache(maxsize=2)  # what members share is looked at once
+def _meshed(grid: Grid) -> tuple[Problem, ...]:
+    return tuple(grid_problems(grid))
+
+
+@lru_cache(maxsize=4)
+def _made_of(material: Material) -> tuple[Problem, ...]:
+    return tuple(material_problems(material))
+
+
+@lru_cache(maxsize=4)
+def _timed(end_s: float, save_times: tuple[float, ...]) -> tuple[Problem, ...]:
+    return tuple(_times(end_s, save_times))
+
+
+def grid_problems(grid: Grid) -> Iterator[Problem]:
     """Give what is wrong with the grid."""
-    grid = case.grid
     if isinstance(grid, Voxels):
         if not grid.spacing > 0:
             yield Problem(field="grid.spacing", got=grid.spacing, limit="above 0 m")
@@ -150,13 +166,13 @@ def _h(h: float | Table, field: str) -> Iterator[Problem]:
             )
 
 
-def _times(case: Case) -> Iterator[Problem]:
-    if not 0 < case.end_s < math.inf:
-        yield Problem(field="end_s", got=case.end_s, limit="above 0 s")
-    times = np.array(case.save_times)
-    if len(times) and ((np.diff(times) <= 0).any() or times[0] < 0 or times[-1] > case.end_s):
-        limit = f"ascending, from 0 to end_s = {case.end_s:g} s"
-        yield Problem(field="save_times", got=list(case.save_times)[:5], limit=limit)
+def _times(end_s: float, save_times: tuple[float, ...]) -> Iterator[Problem]:
+    if not 0 < end_s < math.inf:
+        yield Problem(field="end_s", got=end_s, limit="above 0 s")
+    times = np.array(save_times)
+    if len(times) and ((np.diff(times) <= 0).any() or times[0] < 0 or times[-1] > end_s):
+        limit = f"ascending, from 0 to end_s = {end_s:g} s"
+        yield Problem(field="save_times", got=list(save_times)[:5], limit=limit)
 
 
 def word_problems(said: Case | HeatOptions, before: str = "") -> Iterator[Problem]:

@@ -15,11 +15,12 @@ from forgia_hpc.data.fields.layout import Schema
 from forgia_hpc.schema.simulation import Solver as Words
 from forgia_hpc.simulate.communicator import Communicator
 from forgia_hpc.simulate.digests import solver_digest
-from forgia_hpc.simulate.heat.case import Case, History, solve
+from forgia_hpc.simulate.heat.case import Case, History
 from forgia_hpc.simulate.heat.described import INSIDE, described
 from forgia_hpc.simulate.heat.findings import findings
 from forgia_hpc.simulate.heat.foresee import memory_needed, refusal
 from forgia_hpc.simulate.heat.geometry import Geometry, geometry_of
+from forgia_hpc.simulate.heat.march import march
 from forgia_hpc.simulate.heat.problem import Problems
 from forgia_hpc.simulate.heat.refuse import refuse
 from forgia_hpc.simulate.heat.restrict import coarse_place, restricted
@@ -106,7 +107,7 @@ class HeatSolver:
 
     def run(self, case: Solving, stop: Callable[[], bool]) -> None:
         """Solve it."""
-        case.history = solve(case.case, case.ranks, stop, case.saves)
+        case.history = march(case.case, case.ranks, stop, case.saves)
 
     def extract(self, case: Solving) -> Output:
         """Return temperature, fractions, hardness and the body's mask, on the cells of level 0."""

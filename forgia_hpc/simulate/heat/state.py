@@ -42,7 +42,7 @@ def _state(march: March) -> Arrays:
         "driven": np.array([float(getattr(driven, name)) for name in _DRIVEN]),
         "state": np.array(host(part.state[INNER])),
         "sources": part.made,
-        **{f"taken {n}": host(patch.taken) for n, patch in enumerate(part.walls.patches)},
+        "taken": part.walls.noted(),
         **_named("now ", march.now),
     }
 
@@ -72,6 +72,5 @@ def restore(march: March, parts: Parts) -> None:
     driven.low, driven.high, driven.heated, driven.cooled = low, high, bool(heated), bool(cooled)
     part.state = part.field(state["state"])
     part.made = state["sources"]
-    for number, patch in enumerate(part.walls.patches):
-        patch.taken = part.arrays.wide_array(state[f"taken {number}"])
+    part.walls.recall(state["taken"])
     march.now = _of("now ", state)

@@ -33,7 +33,5 @@ def exact_sum(values: Any3, arrays: Arrays, ranks: Communicator) -> float:
     exponent = math.frexp(top)[1] + spare
     first = math.ldexp(1.5, exponent)
     second = math.ldexp(1.5, exponent - _BITS - 1 + spare)
-    high = (values + first) - first
-    low = ((values - high) + second) - second
-    parts = ranks.allgather((arrays.total(high), arrays.total(low)))
+    parts = ranks.allgather(arrays.halves(values, first, second))
     return float(sum(high for high, _ in parts) + sum(low for _, low in parts))

@@ -1,19 +1,28 @@
-"""The walls of a block: which cells lie at them, what enters, and how much has entered."""
+"""The walls of a block: what enters, and how much has entered."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from forgia_hpc.simulate.heat.arrays import Any3, Key
-from forgia_hpc.simulate.heat.case import Boundary, Case, Coordinates, Flux, Symmetry
+from forgia_hpc.simulate.heat.arrays import Any3, Arrays
+from forgia_hpc.simulate.heat.case import (
+    Boundary,
+    Case,
+    Coordinates,
+    Flux,
+    Law,
+    OfPlace,
+    Symmetry,
+)
 from forgia_hpc.simulate.heat.decompose import Block
-from forgia_hpc.simulate.heat.geometry import SURFACE, Geometry, Side
-from forgia_hpc.simulate.heat.laws import Sharing, Wall, place_of, wall_of
+from forgia_hpc.simulate.heat.faces import Face, faces_of
+from forgia_hpc.simulate.heat.geometry import SURFACE, Geometry
+from forgia_hpc.simulate.heat.laws import Sharing, Value, Wall, wall_of
 from forgia_hpc.simulate.heat.matter import Matter
 
 
@@ -38,15 +47,24 @@ class Driven:
 
 @dataclass(kw_only=True)
 class Patch:
-    """A block's cells at one side."""
+    """A block's cells at one side; or at all sides, where a backend takes them in one."""
 
-    side: Side
+    faces: tuple[Face, ...]
     laws: tuple[Boundary, ...]
     wall: Wall
     key: Any  # the cells, in a field with rim
     areas: NDArray[np.float64]  # m2, of each cell's face
     gain: Any  # state that 1 J/m2 through the face gives the cell: a number, or an array
     taken: Any3  # J/m2, float64, since it was last asked
+    shown: list[Any] | None = None  # the laws' values that were seen last
+
+    def gains(self, dt: float) -> Any:
+        """Return the state that 1 W/m2 gives each cell in dt."""
+        return dt * self.gain
+
+    def strengths(self, dt: float, unit: float, slope: Any) -> Any:
+        """Return the same for a flux that changes by `slope` with each unit of the potential."""
+        return dt * self.gain * unit * slope
 
 
 class Walls:
@@ -57,26 +75,26 @@ class Walls:
         self.matter = matter
         self.arrays = matter.arrays
         self.driven = Driven()
-        self.patches = list(self._patches(case, geometry, block))
+        self.patches: Sequence[Patch] = self.arrays.joined(
+            list(self._patches(case, geometry, block)), block.shape
+        )
 
     def _patches(self, case: Case, geometry: Geometry, block: Block) -> Iterator[Patch]:
-        for side in geometry.sides:
+        for face in faces_of(geometry, block):
+            side = face.side
             given = case.boundaries[side.name if geometry.mask is None else SURFACE]
             laws = tuple(one for one in laws_of(given) if not isinstance(one, Symmetry))
-            found = _cells(geometry, block, side)
-            if found is None or side.area_per_volume == 0.0:
-                continue
-            key, coordinates, shape, volumes, shares = found
-            wall = wall_of(laws, side.half, self.matter, place_of(self.arrays, coordinates, shape))
+            place = place_of(self.arrays, face.coordinates, face.shape)
+            wall = wall_of(laws, side.half, self.matter, place)
             if wall is not None:
                 yield Patch(
-                    side=side,
+                    faces=(face,),
                     laws=laws,
                     wall=wall,
-                    key=self.arrays.key(key),
-                    areas=np.broadcast_to(volumes * side.area_per_volume * shares, shape),
-                    gain=self._gain(side.area_per_volume / self.matter.heat_unit, shares),
-                    taken=self.arrays.wide(self.arrays.array(np.zeros(shape))),
+                    key=self.arrays.key(face.key),
+                    areas=face.areas,
+                    gain=self._gain(side.area_per_volume / self.matter.heat_unit, face.shares),
+                    taken=self.arrays.wide_array(np.zeros(face.shape)),
                 )
 
     def _gain(self, whole: float, shares: NDArray[np.float64] | float) -> Any:
@@ -86,16 +104,24 @@ class Walls:
         """Return each patch's flux, W/m2, and its slope over the cells' theta."""
         found = []
         for patch in self.patches:
-            values = patch.wall.values(t)
-            for law, value in zip(patch.laws, values, strict=True):
-                self.driven.see(law, self._plain(value))
-            found.append(patch.wall.flux(values, self.matter.temperature(state[patch.key])))
+            values = self.values(patch, t)
+            cells = self.matter.temperature(self.arrays.take(state, patch.key))
+            found.append(patch.wall.flux(values, cells))
         return found
+
+    def values(self, patch: Patch, t: float) -> list[Any]:
+        """Return the values of a patch's laws, seen."""
+        values = patch.wall.values(t)
+        if values is not patch.shown:  # laws that are numbers give the same list again
+            for law, value in zip(patch.laws, values, strict=True):
+                self.driven.see(law, value if isinstance(value, float) else self.arrays.host(value))
+            patch.shown = values
+        return values
 
     def add(self, fluxes: Sequence[Sharing], dt: float, out: Any3) -> None:
         """Add what enters in dt to a state."""
         for patch, (flux, _) in zip(self.patches, fluxes, strict=True):
-            out[patch.key] = out[patch.key] + (dt * patch.gain) * flux
+            self.arrays.add(out, patch.key, patch.gains(dt) * flux)
 
     def note(self, fluxes: Sequence[Sharing], dt: float) -> None:
         """Remember what has entered in dt."""
@@ -109,8 +135,19 @@ class Walls:
             patch.taken = 0.0 * patch.taken
         return np.concatenate([*parts, np.zeros(1)])
 
-    def _plain(self, value: Any) -> Any:
-        return value if isinstance(value, float) else self.arrays.host(value)
+    def noted(self) -> NDArray[np.float64]:
+        """Return what `note` has remembered, J/m2 of all faces in a row: the same for every backend."""
+        return np.concatenate(
+            [*(self.arrays.host(one.taken).ravel() for one in self.patches), np.zeros(0)]
+        )
+
+    def recall(self, noted: NDArray[np.float64]) -> None:
+        """Set what `note` has remembered to what `noted` gave."""
+        at = 0
+        for patch in self.patches:
+            part = noted[at : at + patch.areas.size]
+            patch.taken = self.arrays.wide_array(part.reshape(patch.areas.shape))
+            at += patch.areas.size
 
 
 def laws_of(given: Boundary | tuple[Boundary, ...]) -> tuple[Boundary, ...]:
@@ -118,52 +155,18 @@ def laws_of(given: Boundary | tuple[Boundary, ...]) -> tuple[Boundary, ...]:
     return given if isinstance(given, tuple) else (given,)
 
 
-Found = tuple[Key, Coordinates, tuple[int, ...], Any, Any]
+def place_of(
+    arrays: Arrays, coordinates: Coordinates, shape: tuple[int, ...]
+) -> Callable[[Law], Value]:
+    """Return what makes a law a function of time over cells or faces at these coordinates."""
 
+    def bound(law: Law) -> Value:
+        if isinstance(law, OfPlace):
+            function = law.function
+            return lambda t: arrays.array(np.broadcast_to(function(t, coordinates), shape))
+        if callable(law):
+            return lambda t: float(law(t))
+        number = float(law)
+        return lambda t: number
 
-def _cells(geometry: Geometry, block: Block, side: Side) -> Found | None:
-    """Return a side's cells in a block: where, their faces' coordinates, shape, volumes, shares; or None."""
-    if geometry.mask is not None:
-        return _stairs(geometry, block, side)
-    edge = geometry.shape[side.axis] if side.high else 0
-    if (block.stop if side.high else block.start)[side.axis] != edge:
-        return None
-    at = block.shape[side.axis] if side.high else 1
-    key = tuple(slice(at, at + 1) if one == side.axis else slice(1, -1) for one in range(3))
-    shape = tuple(1 if one == side.axis else n for one, n in enumerate(block.shape))
-    volumes = geometry.volumes[block.where[2]]
-    if side.axis == 2:
-        volumes = volumes[-1:] if side.high else volumes[:1]
-    return key, coordinates(geometry, block, side), shape, volumes, 1.0
-
-
-def _stairs(geometry: Geometry, block: Block, side: Side) -> Found | None:
-    """Return a mask's cells that have no neighbour towards this side."""
-    mask = geometry.mask
-    assert geometry.shares is not None
-    assert mask is not None
-    beyond = np.zeros_like(mask)
-    inner = tuple(slice(None) if one != side.axis else slice(None, -1) for one in range(3))
-    outer = tuple(slice(None) if one != side.axis else slice(1, None) for one in range(3))
-    here, there = (inner, outer) if side.high else (outer, inner)
-    beyond[here] = mask[there]
-    index = np.nonzero((mask & ~beyond)[block.where])
-    if not index[0].size:
-        return None
-    own = [geometry.centres(axis)[block.start[axis] :][one] for axis, one in enumerate(index)]
-    own[side.axis] = own[side.axis] + (side.half if side.high else -side.half)
-    key = tuple(one + 1 for one in index)
-    places = tuple(own[3 - geometry.axes :])
-    shares = geometry.shares[side.axis][block.where][index]
-    return key, places, index[0].shape, geometry.volumes[0], shares
-
-
-def coordinates(geometry: Geometry, block: Block, side: Side | None = None) -> Coordinates:
-    """Return the own cells' centres along the grid's axes, or a side's faces, as arrays that broadcast."""
-    found = []
-    for axis in range(3 - geometry.axes, 3):
-        own = geometry.centres(axis)[block.where[axis]]
-        if side is not None and side.axis == axis:
-            own = geometry.edges[axis][-1:] if side.high else geometry.edges[axis][:1]
-        found.append(own.reshape([-1 if one == axis else 1 for one in range(3 - geometry.axes, 3)]))
-    return tuple(found)
+    return bound

@@ -87,13 +87,14 @@ def start(run: RunDir, **own: str) -> subprocess.Popen[bytes]:
         )
 
 
-def ended(run: RunDir, timeout_s: float = 120, **own: str) -> int:
+def ended(run: RunDir, timeout_s: float = 300, **own: str) -> int:
     """Run a batch step to its end and return its code."""
     process = start(run, **own)
     try:
         return process.wait(timeout_s)
     finally:
         process.kill()
+        process.wait()
         kill_all(run)
 
 

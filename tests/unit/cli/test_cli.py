@@ -187,6 +187,7 @@ def test_an_interpolation_of_another_type_is_told(forgia) -> None:
         (["submit", "command", "--after", "nope", "--", "x"], "no such run"),
         (["nonsense"], "No such command"),
         (["run", "nonsense"], "is not one of"),
+        (["run", "chain"], "a chain is many jobs; forgia submit chain chain=…"),
     ],
 )
 def test_bad_input_is_one_clear_line(forgia, words: list[str], says: str) -> None:
@@ -194,6 +195,20 @@ def test_bad_input_is_one_clear_line(forgia, words: list[str], says: str) -> Non
     assert done.returncode == 2, done.stderr
     assert says in done.stderr
     assert "Traceback" not in done.stderr
+
+
+def test_a_kind_that_does_not_run_here_is_not_offered(forgia) -> None:
+    assert "evaluate|command}" in forgia("run", "--help").stdout
+    assert "command|chain}" in forgia("submit", "--help").stdout
+
+
+def test_a_gpu_that_is_not_there_verifies_nothing(forgia) -> None:
+    words = ["verify", "V13", "--backend", "torch", "--device", "cuda"]
+    done = forgia(*words, CUDA_VISIBLE_DEVICES="")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert "--device: got 'cuda', torch sees no GPU here" in done.stderr
+    assert done.stdout == ""
 
 
 def test_completion_knows_verbs_groups_options_and_runs(forgia, tmp_path: Path) -> None:

@@ -14,6 +14,8 @@ from forgia_hpc.data.fields.writer import seal_fields
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.manifest import load_manifest
 from forgia_hpc.errors import InputError, JobFailedError
+from forgia_hpc.evaluate.field_rows import cost
+from forgia_hpc.evaluate.rollout import Rolled
 from forgia_hpc.evaluate.run import evaluate
 from forgia_hpc.models.field import FieldModel
 from forgia_hpc.models.field_shape import KEY
@@ -89,8 +91,22 @@ def test_the_worst_trajectories_and_the_solvers_time_are_told(run):
     assert content["worst"][0]["vrmse_5"] >= content["worst"][1]["vrmse_5"]
     cost = content["cost"]
     assert cost["faster"] == pytest.approx(cost["solver_s"] / cost["model_s"])
-    ratio = cost["equal"]["error_ratio"]
-    assert cost["equal"]["solver_s"] == pytest.approx(cost["solver_s"] * ratio**-2)
+    assert cost["equal"]["error_ratio"] > 36  # of 12 cells, 2 are left at the most: 6 times as wide
+    assert cost["equal"]["coarsest"] is True
+    assert cost["equal"]["solver_s"] == pytest.approx(cost["solver_s"] * 6**-4)
+
+
+@pytest.mark.parametrize(
+    ("grid", "error", "coarsest", "left"),
+    [((12, 12), 4.0, False, 2.0**-4), ((24, 24, 24), 100.0, False, 10.0**-5),
+     ((24, 24, 24), 1e6, True, 12.0**-5), ((24, 24, 2), 9.0, True, 1.0)],
+)  # fmt: skip
+def test_no_mesh_is_so_coarse_that_it_has_no_cells(grid, error, coarsest, left):
+    one = Rolled("plates", "held_out_machines", 0, "plate", 2, {}, {}, [error], 0.5)
+    told = cost([one], {"plate": 3.0}, [1.0], grid)
+    assert told["faster"] == pytest.approx(6.0)
+    assert told["equal"]["coarsest"] is coarsest
+    assert told["equal"]["solver_s"] == pytest.approx(3.0 * left)
 
 
 def test_the_worst_window_and_another_are_kept_to_look_at(run):

@@ -144,7 +144,7 @@ def test_ranks_that_should_write_together_need_parallel_hdf5() -> None:
 
 
 def test_members_that_do_not_fit_in_memory_are_refused() -> None:
-    found = refused("solver.options={cells: 1000000000}", "resources.mem_gb=8")
+    found = refused("solver.options={cell_bytes: 1000000000}", "resources.mem_gb=8")
     assert found == {"resources.mem_gb": "1 rank(s) a node need about 14.9 GB, 14.9 GB each"}
 
 

@@ -48,9 +48,9 @@ def test_a_program_that_ends_well(forgia) -> None:
 
 
 def test_ranks_may_end_far_apart(forgia, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FORGIA_RENDEZVOUS_S", "2")
+    monkeypatch.setenv("FORGIA_RENDEZVOUS_S", "8")  # a busy machine starts ranks seconds apart
     monkeypatch.setenv("FORGIA_MASTER_ADDR", "127.0.0.1")
-    code = "import os, time; time.sleep(6 * int(os.environ['RANK']))"
+    code = "import os, time; time.sleep(12 * int(os.environ['RANK']))"
     done = forgia("run", "command", "resources.ranks_per_node=2", "--", sys.executable, "-c", code)
     assert done.returncode == 0, done.stderr
 

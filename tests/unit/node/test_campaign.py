@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import functools
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,12 +11,28 @@ import pytest
 from forgia_hpc.metrics import read_metrics
 from forgia_hpc.node.campaign_told import Told
 from forgia_hpc.node.campaign_turn import slack_s
-from forgia_hpc.node.groups import _kind, shape_of
+from forgia_hpc.node.groups import Shape, _kind, shape_of
+from forgia_hpc.node.journals import AT_ONCE, Journals
 from forgia_hpc.node.memory import oom_kills
 from forgia_hpc.node.remains import LONGEST_PAUSE_S, Pauses, keep_left
+from forgia_hpc.node.steps import step_name
 from forgia_hpc.rundir import RunDir
 from forgia_hpc.schema.job import Launch
 from forgia_hpc.simulate.command.running import POLITE_S
+from forgia_hpc.simulate.journal import Journal, file_of
+
+OPENED: list[str] = []  # by this process, while somebody counts
+
+
+def _note(event: str, words: tuple) -> None:
+    if event == "open" and str(words[0]).endswith(".jsonl"):
+        OPENED.append(str(words[0]))
+
+
+@functools.cache
+def _listen() -> None:
+    """Note what is opened from now on; once, for a hook stays."""
+    sys.addaudithook(_note)
 
 
 def job(nodes: int, ranks: int, *, slurm: bool = False, launch: str = "processes") -> dict:
@@ -126,3 +144,43 @@ def test_a_row_tells_what_is_settled_and_the_pace(tmp_path: Path) -> None:
     assert (first["step"], first["of"], first["step_s"]) == (0, 10, None)
     assert second["step"] == 4
     assert second["step_s"] is not None
+
+
+@pytest.mark.parametrize(("groups", "opens"), [(4, 20), (512, 50)])
+def test_a_second_of_looks_opens_fifty_journals_at_most(
+    tmp_path: Path, groups: int, opens: int
+) -> None:
+    """512 groups were 2,560 opens a second at the file system's one metadata server."""
+    _listen()
+    run, names = RunDir(tmp_path), [f"{number:03d}-0.0.{number}" for number in range(groups)]
+    journals = Journals(run)
+    for name in names:
+        with Journal(file_of(run, name)) as journal:
+            journal.write({"what": "begun", "member": 0})
+        journals.add(name)
+    OPENED.clear()
+    found = [name for _ in range(5) for name in journals.due() for _ in journals.news(name)]
+    assert len(OPENED) == opens
+    assert len(found) == len(set(found)) == min(groups, opens)
+    for _ in range(groups // AT_ONCE + 1):
+        found += [name for name in journals.due() for _ in journals.news(name)]
+    assert sorted(found) == names, "each line is seen once, and nobody is forgotten"
+    journals.drop(names[0])
+    assert names[0] not in {name for _ in range(groups) for name in journals.due()}
+
+
+def test_groups_of_mpirun_are_dealt_the_nodes_in_order() -> None:
+    slots = ("n1", "n1", "n1", "n2", "n2", "n2")  # two nodes of three ranks
+    shape = Shape(3, 2, Launch.mpirun, slots=slots)
+    assert [shape.hosts(number) for number in range(3)] == [
+        {"n1": 2},
+        {"n1": 1, "n2": 1},
+        {"n2": 2},
+    ]
+
+
+def test_the_steps_of_a_run_are_told_from_anothers() -> None:
+    mine, other = step_name("/a/1", "000-0.0.1"), step_name("/b/1", "000-0.0.1")
+    assert mine.startswith("1-")
+    assert mine.endswith(".000-0.0.1")
+    assert mine != other

@@ -45,7 +45,10 @@ def test_a_group_is_started_in_the_words_of_the_mpirun_beside_the_interpreter(
     program.write_text(f'#!/bin/sh\necho "{said}"\n')
     program.chmod(0o755)
     monkeypatch.setattr("sys.executable", str(tmp_path / "python"))
-    assert mpirun.group_argv(3) == ["mpirun", "-np", "3", *words]
+    assert mpirun.group_argv(3, {}) == ["mpirun", "-np", "3", *words]
+    place = "-hosts" if words[:1] == ["-bind-to"] else "--host"
+    over_two = mpirun.group_argv(3, {"n2": 1, "n3": 2})
+    assert over_two == ["mpirun", "-np", "3", *words, place, "n2:1,n3:2"]
 
 
 def test_a_death_in_hydras_words() -> None:

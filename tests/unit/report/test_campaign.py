@@ -66,6 +66,20 @@ def test_the_page_is_well_formed_and_needs_no_network(run):
     assert text == page_of(run)
 
 
+def test_a_field_that_refinement_left_alone_has_no_error_bar(run):
+    path = run.output / "campaign" / "campaign.json"
+    told = json.loads(path.read_text())
+    told["errors"]["ferrite"] = {"max": 0.0, "rms": 0.0}
+    path.write_text(json.dumps(told))
+    console = Console(file=io.StringIO(), width=140)
+    show_run(run, console)
+    [line] = [one for one in console.file.getvalue().splitlines() if "ferrite" in one]
+    assert "no error bar: the refined members gave the same on both meshes" in line
+    row = re.search(r"<tr><th[^>]*>ferrite</th>(.*?)</tr>", page_of(run))
+    assert row is not None
+    assert re.findall(r">([^<]*)</td>", row[1]) == ["–", "–"]
+
+
 def test_figures_are_those_of_the_journal_and_the_receipt(run):
     facts = read_run(run)
     told = {name: value for name, value, _ in counts(facts.campaign)}

@@ -12,7 +12,8 @@ import yaml
 from rich.console import Console
 
 from forgia_hpc.errors import InputError
-from forgia_hpc.report.comparison import as_csv, compare, head, show, write_comparison
+from forgia_hpc.report.comparison import compare
+from forgia_hpc.report.comparison_shown import as_csv, head, show, write_comparison
 from forgia_hpc.rundir import RunDir
 from tests.fakes.finished_run import computing_run, failed_run, finished_run
 

@@ -5,11 +5,15 @@ from __future__ import annotations
 from types import SimpleNamespace
 from typing import Any
 
-from forgia_hpc.report.dataset_bars import error_bars, error_rows
+import pytest
+
+from forgia_hpc.report.dataset_bars import error_bars, error_rows, shown
 
 
-def contribution(refinement: Any) -> Any:
-    channel = SimpleNamespace(channel=SimpleNamespace(name="temperature", ucum="Cel"))
+def contribution(refinement: Any, low: float = 20.0) -> Any:
+    channel = SimpleNamespace(
+        channel=SimpleNamespace(name="temperature", ucum="Cel"), low=low, high=90.0
+    )
     manifest = SimpleNamespace(provenance={"refinement": refinement} if refinement else {})
     return SimpleNamespace(manifest=manifest, channels=[channel])
 
@@ -22,3 +26,15 @@ def test_an_error_of_a_temperature_is_a_difference_in_kelvin() -> None:
 
 def test_a_dataset_without_refined_members_says_nothing() -> None:
     assert error_rows(contribution(None)) == []
+
+
+@pytest.mark.parametrize(
+    ("low", "why"), [(20.0, "the same on both meshes"), (90.0, "one number all over")]
+)
+def test_an_error_that_refinement_could_not_show_is_no_error_of_0(low: float, why: str) -> None:
+    one = contribution({"errors": {"temperature": {"rms": 0.0, "max": 0.0}}}, low)
+    [(_, said)] = error_rows(one)
+    assert said.startswith("no error bar: ")
+    assert why in said
+    assert shown({"rms": 0.0, "max": 0.0}) is None
+    assert shown({"rms": 0.0, "max": 1e-9}) == {"rms": 0.0, "max": 1e-9}

@@ -5,7 +5,8 @@ from fakes.finished_run import evaluation
 
 from forgia_hpc.report.evaluation import Skill, read_evaluation
 from forgia_hpc.report.forecasts import anomaly_panel, bands, forecast_panel, peaks
-from forgia_hpc.report.skill import best_scores, between, skill_panels
+from forgia_hpc.report.scores import best_scores
+from forgia_hpc.report.skill import between, skill_panels
 
 
 def whole():

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import html
 import json
 from pathlib import Path
 
+import pytest
 from fakes.finished_run import finished_run
 
 from forgia_hpc.digest import digest_of
@@ -59,6 +61,23 @@ def test_the_page_shows_a_receipt_and_escapes_it(tmp_path: Path) -> None:
     page = render(read_run(run))
     assert 'id="cost"' in page
     assert "ask for &lt;less&gt;" in page
+
+
+@pytest.mark.parametrize(
+    ("standing", "job", "said"),
+    [
+        ("settled", "12", "Settled by Slurm's accounts."),
+        ("provisional", "12", "By its own record; not settled yet."),
+        ("provisional", "", "By its own record: no Slurm."),
+    ],
+)
+def test_the_page_says_by_whose_record_a_receipt_is(
+    tmp_path: Path, standing: str, job: str, said: str
+) -> None:
+    run = finished_run(tmp_path)
+    attempts = [{**one, "job_id": job} for one in RECEIPT["attempts"]]
+    (run.path / "receipt.json").write_text(json.dumps(sealed(standing=standing, attempts=attempts)))
+    assert html.escape(said) in render(read_run(run))
 
 
 def test_a_receipt_that_was_changed_has_no_section(tmp_path: Path) -> None:

@@ -67,6 +67,8 @@ def test_a_model_that_is_slower_than_its_solver_is_told_so():
     said = cost_words({"model_s": 0.001, "solver_s": 0.1, "equal": equal})
     assert "4.00 times the solver's own" in said[1]
     assert "10.0 times as fast" in said[1]
+    least = cost_words({"model_s": 0.001, "solver_s": 0.1, "equal": {**equal, "coarsest": True}})
+    assert "the coarsest mesh there is, of two cells an axis, errs less" in least[1]
     assert cost_words({}) == []
 
 

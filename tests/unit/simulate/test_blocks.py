@@ -15,7 +15,8 @@ from fakes.simulated import schema
 
 from forgia_hpc.errors import InputError
 from forgia_hpc.rundir import RunDir
-from forgia_hpc.simulate.blocks import TIMES, Block, Rows, Unsound, numbers_of, places
+from forgia_hpc.simulate.block_rows import Rows, Unsound
+from forgia_hpc.simulate.blocks import TIMES, Block, numbers_of, places
 from forgia_hpc.simulate.claims import Claims, block_size
 from forgia_hpc.simulate.collective import Together, check_parallel
 from forgia_hpc.simulate.communicator import Alone
@@ -138,6 +139,49 @@ def test_a_block_has_one_holder(tmp_path: Path) -> None:
     assert [n for block in claims.blocks() for n in block.members] == list(range(100))
     assert claims.blocks()[1].failures == {4: ("SIGSEGV",)}
     assert {claims.holder(name) for name in taken} <= {f"{n:03d}-0.0.0" for n in range(3)}
+
+
+class Counted(Claims):
+    """Claims that count how often somebody asks for a block's holder."""
+
+    asked = 0
+
+    def holder(self, name: str) -> str | None:
+        self.asked += 1
+        return super().holder(name)
+
+
+def test_a_process_a_block_asks_for_each_block_but_once(tmp_path: Path) -> None:
+    """Two groups in turns, each block a new process's: what is taken is not gone through again."""
+    members, groups = 200, 2
+    claims = Counted(RunDir(tmp_path), "0.0")
+    claims.plan(range(members), 1, {})
+    taken = []
+    for turn in range(members + groups):
+        group = turn % groups
+        round_ = claims.round(group, groups)
+        block = round_.next()
+        if block is not None:
+            assert claims.take(block, f"{group:03d}-0.0.{turn}")
+            round_.remember()
+            taken += block.members
+    assert sorted(taken) == list(range(members))
+    assert taken[:4] == [0, 100, 1, 101]  # each group its own share first
+    assert claims.asked <= (groups + 1) * members
+
+
+def test_a_group_whose_place_a_power_cut_has_emptied_begins_again(tmp_path: Path) -> None:
+    claims = Claims(RunDir(tmp_path), "0.0")
+    claims.plan(range(3), 1, {})
+    first = claims.round(0, 1)
+    block = first.next()
+    assert block is not None
+    assert claims.take(block, "a")
+    first.remember()
+    (claims.folder / "at-0").write_text("", encoding="utf-8")
+    again = claims.round(0, 1).next()
+    assert again is not None
+    assert again.members == (1,)
 
 
 def test_what_comes_back_can_be_taken_once(tmp_path: Path) -> None:

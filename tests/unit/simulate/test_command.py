@@ -239,6 +239,14 @@ def test_a_program_sees_nothing_of_our_world(tmp_path, monkeypatch):
     assert not seen.get("PYTHONPATH")
 
 
+def test_a_program_gets_no_secret_but_the_one_it_names(tmp_path, monkeypatch):
+    for name in ("HF_TOKEN", "AWS_SECRET_ACCESS_KEY", "VENDOR_LICENSE_KEY"):
+        monkeypatch.setenv(name, "hidden")
+    solved(solver("environment.sh", secrets=["VENDOR_LICENSE_KEY"]), tmp_path / "member")
+    seen = (tmp_path / "member/case/environment").read_text().splitlines()
+    assert [line for line in seen if "hidden" in line] == ["VENDOR_LICENSE_KEY=hidden"]
+
+
 def test_derived_values_fill_templates_and_are_all_used(tmp_path):
     commands = [["sh", "good.sh", "@slope@"]]
     solved(solver(commands=commands, derive="fakes.program.case:slope"), tmp_path / "member")

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import resource
 import signal
+import tracemalloc
 from pathlib import Path
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from forgia_hpc.simulate.journal import Journal, Reader, read_line, sealed_line
-from forgia_hpc.simulate.progress import Ending, Progress
+from forgia_hpc.errors import SealBrokenError
+from forgia_hpc.rundir import RunDir
+from forgia_hpc.simulate.journal import Journal, Lines, Reader, file_of, read_line, sealed_line
+from forgia_hpc.simulate.progress import Ending, Progress, read_progress
 from forgia_hpc.simulate.retry import KILLS, is_poison
 
 FACT = {"what": "solved", "member": 3, "ending": "admitted", "why": "h\u00e4lt\n"}
@@ -125,3 +128,42 @@ def test_an_unsound_word_falls_whatever_the_order_of_the_files() -> None:
 )
 def test_what_is_poison(failures: list[str], retries: int, poison: bool) -> None:
     assert is_poison(failures, retries) is poison
+
+
+def test_lines_are_read_again_where_they_lie(tmp_path: Path) -> None:
+    run = RunDir(tmp_path)
+    told = {
+        n: {"what": "solved", "member": n, "ending": "admitted", "why": "x" * n} for n in range(9)
+    }
+    for by in ("000-0", "001-0"):
+        with Journal(file_of(run, by)) as journal:
+            journal.write(*(told[n] for n in told if n % 2 == int(by[2])))
+    found = read_progress(run, 10)
+    with Lines(run) as lines:
+        for number, line in told.items():
+            word = found.settled(number)
+            assert word is not None
+            assert (word.ending, word.line) == (Ending.admitted, None)
+            assert lines.read(word.by, word.at) == line
+        assert found.open_members() == [9]
+        with pytest.raises(SealBrokenError, match="no whole line at byte 5"):
+            lines.read("000-0", 5)
+
+
+def test_what_is_known_of_a_member_takes_bytes_not_kilobytes(tmp_path: Path) -> None:
+    run, members = RunDir(tmp_path), 2_000
+    findings = [
+        {"check": f"check {n}", "value": n / 7, "limit": "x" * 60, "passed": True}
+        for n in range(12)
+    ]
+    with Journal(file_of(run, "000-0")) as journal:
+        for n in range(members):
+            journal.write(
+                {"what": "solved", "member": n, "ending": "admitted", "findings": findings}
+            )
+    tracemalloc.start()
+    found = read_progress(run, members)
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert found.counts(members) == {"admitted": members}
+    assert held / members < 60

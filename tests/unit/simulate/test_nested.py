@@ -50,6 +50,27 @@ def test_srun_finds_the_job_and_nothing_of_the_step():
     assert set(nested.scrubbed(STEP, "srun")) == OURS | SITE | job
 
 
+SECRETS = (
+    "HF_TOKEN", "AWS_PROFILE", "AWS_ACCESS_KEY_ID", "WANDB_API_KEY", "MY_SECRETS", "PGPASSWORD", "gitlab_pat",
+    "GOOGLE_APPLICATION_CREDENTIALS", "SSH_AUTH_SOCK", "TOKEN",
+)  # fmt: skip
+NONE = (
+    "LM_LICENSE_FILE",
+    "KRB5CCNAME",
+    "TOKENIZERS_PARALLELISM",
+    "PATH",
+    "KEYBOARD",
+    "WM_PROJECT",
+    "MONKEY",
+)
+
+
+def test_what_looks_like_a_secret_goes_and_what_is_named_stays():
+    both = dict.fromkeys((*SECRETS, *NONE), "x")
+    assert set(nested.scrubbed(both)) == set(NONE)
+    assert set(nested.scrubbed(both, secrets=["HF_TOKEN"])) == {*NONE, "HF_TOKEN"}
+
+
 @pytest.fixture
 def launcher(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     """Put an mpirun of our own first on PATH; it notes each call."""

@@ -75,7 +75,14 @@ def updates(fake: FakeSlurm) -> list[list[str]]:
 def test_the_hold_after_a_requeue_is_cleared(fake: FakeSlurm) -> None:
     fake.says("scontrol", HELD)
     assert clear_hold("2", {}, now=BEGIN - 100)
-    assert updates(fake) == [["update", "JobId=2", "StartTime=now"]]
+    assert updates(fake) == [["update", "JobId=2", "StartTime=now+2"]]
+
+
+def test_a_hold_that_ends_in_a_moment_is_not_put_off(fake: FakeSlurm) -> None:
+    """Who asks for a status every second would hold the job for ever."""
+    fake.says("scontrol", HELD)
+    assert clear_hold("2", {}, now=BEGIN - 2)
+    assert updates(fake) == []
 
 
 @pytest.mark.parametrize(

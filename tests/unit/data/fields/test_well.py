@@ -8,6 +8,7 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+import torch
 import yaml
 from fakes.simulated import field_card, sealed_fields, simulated
 from fakes.well_file import SHAPE, STEPS, TRAJECTORIES, write_well_file
@@ -15,14 +16,17 @@ from fakes.well_file import SHAPE, STEPS, TRAJECTORIES, write_well_file
 from forgia_hpc.data.card import card_from
 from forgia_hpc.data.exports import export
 from forgia_hpc.data.fields.boundaries import boundary_kinds
+from forgia_hpc.data.fields.inputs import FieldInputs, shape_of
 from forgia_hpc.data.fields.reader import open_fields
 from forgia_hpc.data.fields.well import open_well, seal_well
 from forgia_hpc.data.fields.windows import Cutting
 from forgia_hpc.data.layout import Split
 from forgia_hpc.data.validate import check
 from forgia_hpc.errors import InputError
+from forgia_hpc.models.field import FieldModel
 
 CUT = Cutting(steps=3)
+NANO = {"width": 16, "layers": 1, "heads": 2, "feed_forward": 32, "stencil": 4}
 
 
 def quiet(*_):
@@ -253,3 +257,45 @@ def test_its_own_library_and_we_read_its_files_alike(tmp_path):
     found = by_its_own_library(folder, "train", tmp_path / "a.npz")
     with open_well(folder) as dataset:
         _compare(dataset.windows(Split.train, CUT), found)
+
+
+WRITES = """
+import sys
+import numpy as np
+from the_well.utils.dummy_data import write_dummy_data
+
+for number, path in enumerate(sys.argv[1:]):
+    np.random.seed(number)
+    write_dummy_data(path)
+"""
+
+
+@pytest.mark.peers
+def test_files_that_its_own_library_wrote_are_learnt_from(tmp_path):
+    paths = [tmp_path / f"well/data/{split}/dummy.hdf5" for split in ("train", "valid")]
+    for path in paths:
+        path.parent.mkdir(parents=True)
+    python = os.environ.get("FORGIA_PEERS")
+    assert python, "FORGIA_PEERS must name a python that has the_well 1.2.0"
+    subprocess.run([python, "-W", "ignore", "-c", WRITES, *paths], check=True, timeout=120)
+    seal_well(tmp_path / "well", card_from(field_card("dummy"), where=""), tmp_path / "sealed")
+    torch.manual_seed(0)
+    with open_fields(tmp_path / "sealed") as dataset:
+        windows = dataset.windows(Split.train, CUT)
+        shape = shape_of(windows)
+        inputs, model = (
+            FieldInputs(windows, shape),
+            FieldModel(NANO, context=2, horizon=1, shape=shape),
+        )
+        worker = torch.optim.Adam(model.parameters(), 1e-2)
+        losses = []
+        for step in range(3):
+            batch = inputs.of(windows.gather([(0, 2 * step), (0, 2 * step + 1)]))
+            loss = model(**{name: torch.from_numpy(each) for name, each in batch.items()})
+            worker.zero_grad()
+            loss.backward()
+            worker.step()
+            losses.append(loss.item())
+    assert (shape.channels, shape.static) == (("field_x", "field_y"), ("constant_field",))
+    assert (shape.parameters, shape.signals) == (("a", "b"), ("time_varying_scalar",))
+    assert losses[2] < losses[0]

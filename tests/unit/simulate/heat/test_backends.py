@@ -6,15 +6,27 @@ import os
 import subprocess
 import sys
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from fakes.heat_cases import CASES, box
+from fakes.heat_cases import BOILING, CASES, STEEL, box, voxels
 
 from forgia_hpc.errors import InputError
-from forgia_hpc.simulate.heat.case import solve
+from forgia_hpc.simulate.heat.case import (
+    Box,
+    Case,
+    Convection,
+    Fixed,
+    Flux,
+    OfPlace,
+    Radiation,
+    Symmetry,
+    constant_material,
+    solve,
+)
 from forgia_hpc.simulate.heat.compiled import ROOT, _folder
 
 
@@ -25,6 +37,60 @@ def one_thread() -> Iterator[None]:
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
+
+
+COLD = Convection(h=500.0, ambient=20.0)
+SIDES = ("x-", "x+", "y-", "y+", "z-", "z+")
+ALIKE = dict.fromkeys(SIDES, COLD)
+BOX = box(boundaries=ALIKE, source=None)
+MIXED = {
+    **ALIKE,
+    "x-": Flux(into=1e4),
+    "x+": (Flux(into=-3e4), Radiation(emissivity=0.3, ambient=OfPlace(function=lambda t, at: 20 + t + 9 * at[0]))),
+    "y-": Fixed(temperature=OfPlace(function=lambda t, at: 500 + 100 * at[0] + 0 * at[2])),
+    "z+": Convection(h=BOILING, ambient=lambda t: 25.0 + t),
+}  # fmt: skip
+WALLS = {  # where compiled walls take another way than CASES: all sides linear, held, or of all kinds
+    "numbers": BOX,
+    "held": replace(BOX, boundaries=dict.fromkeys(SIDES, Fixed(temperature=20.0))),
+    "held, tables": replace(BOX, material=STEEL, boundaries={**ALIKE, "x-": Fixed(temperature=20.0)}),
+    "insulated and fed": replace(
+        BOX, boundaries={**ALIKE, "x-": Convection(h=0.0, ambient=20.0), "z-": (Flux(into=3.0), Flux(into=4.0))}
+    ),
+    "of time": replace(BOX, boundaries={**ALIKE, "x-": Convection(h=90.0, ambient=lambda t: 20.0 + t)}),
+    "of place": replace(BOX, material=STEEL, boundaries=MIXED),
+    "a bar": Case(
+        grid=Box(shape=(19,), lengths=(0.1,)),
+        material=constant_material(30.0, 3.9e6),
+        boundaries={"x-": Symmetry(), "x+": (COLD, Flux(into=-50.0))},
+        initial=700.0,
+        end_s=30.0,
+        save_times=(10.0, 20.0),
+    ),
+    "stairs": voxels(material=constant_material(30.0, 3.9e6), boundaries={"surface": (COLD, Flux(into=-100.0))}),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("scheme", ["explicit", "implicit"])
+@pytest.mark.parametrize("dtype", ["f64", "f32"])
+@pytest.mark.parametrize("name", WALLS)
+def test_walls_in_one_call_give_numpys_bits_and_books(name: str, dtype: str, scheme: str) -> None:
+    words = {} if scheme == "explicit" else {"scheme": scheme, "cfl": 4.0}
+    case = replace(WALLS[name], dtype=dtype, **words)
+    right, got = (solve(replace(case, backend=one)) for one in ("numpy", "numba"))
+    assert got.temperature.tobytes() == right.temperature.tobytes()
+    assert {**got.facts, "seconds": 0} == {**right.facts, "seconds": 0}
+
+
+def test_what_members_share_is_not_mixed_up() -> None:
+    """Meshes, materials and precisions take turns; each gives what it gave at first."""
+    cases = [
+        replace(WALLS[name], dtype=dtype, backend=backend)
+        for name in ("numbers", "held, tables", "a bar", "stairs")
+        for dtype, backend in (("f64", "numba"), ("f32", "numba"), ("f64", "numpy"))
+    ]
+    first, again = ([solve(case).temperature.tobytes() for case in cases] for _ in range(2))
+    assert first == again
 
 
 @pytest.mark.parametrize("backend", ["numba", "torch"])
@@ -89,7 +155,18 @@ _RANKS = """
 import numpy as np
 from mpi4py import MPI
 from fakes.heat_cases import CASES
-from forgia_hpc.simulate.heat.case import solve
+from forgia_hpc.simulate.heat.case import (
+    Box,
+    Case,
+    Convection,
+    Fixed,
+    Flux,
+    OfPlace,
+    Radiation,
+    Symmetry,
+    constant_material,
+    solve,
+)
 for case in CASES.values():
     shared, alone = solve(case(), MPI.COMM_WORLD), solve(case())
     own = np.ascontiguousarray(alone.temperature[(slice(None), *shared.where)])

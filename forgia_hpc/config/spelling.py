@@ -1,0 +1,103 @@
+"""What a person writes on the command line, as Hydra's grammar spells it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+
+_WORD = re.compile(r"(command\.env\.\w+)=([\w.+-]+)")
+FREE = tuple(
+    f"{name}{sign}"
+    for name in (
+        "model.options",
+        "command.env",
+        "data.shares",
+        "solver.options",
+        "solver.program.env",
+        "ensemble.inputs",
+    )
+    for sign in ".="
+)
+# mappings whose values have a type: OmegaConf makes it in a merge, but not of a value at a new key
+_TYPED = re.compile(r"(solver\.program\.(?:inputs|grid|fields|boundaries))\.(.+)")
+# one input, one side: half of the old words beside half of the new ones are neither
+_WHOLE = re.compile(r"ensemble\.inputs\.[^.]+|solver\.options\.boundaries\.[^.]+")
+_MEASURED = ("ensemble.inputs", "solver.options", "solver.program.inputs")
+_PLAIN = re.compile(r"[A-Za-z_$][\w$-]*|\d+")  # a segment of a key in Hydra's grammar
+_SEGMENT = re.compile(r"[\w$+-]+")
+_QUOTED = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+_QUANTITY = re.compile(
+    r"(?<![^\s\[{(:,=])[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"  # a number,
+    r" +(?:[^\W\d]|[°%])(?:[^\s,\[\]{}()'\"]|\([^,\[\]{}()'\"]*\))*"  # and its unit
+)
+
+
+def spelled(words: Sequence[str]) -> list[str]:
+    """Return overrides in Hydra's grammar; one that sets an input or a side anew is two."""
+    return [each for word in words for each in (*_emptied(word), freed(word))]
+
+
+def freed(text: str) -> str:
+    """Let the keys of a free mapping be new: Hydra would ask for a `+` that the schema has no reason for.
+
+    A program's variable is a text: Hydra would read `1e-3` and `true` and write 0.001 and True. A unit may have
+    parentheses and a side a `+` at its end, neither of which the grammar takes.
+    """
+    text = _WORD.sub(r"\1='\2'", text) if _WORD.fullmatch(text) else text
+    text = with_plain_value(text)
+    key, value = _parted(text)
+    if found := _TYPED.fullmatch(key):
+        return f"++{_nested(found[1], found[2].split('.'), value)}"
+    if awkward(text):
+        path = key.split(".")
+        at = next(number for number, each in enumerate(path) if not _PLAIN.fullmatch(each))
+        return f"++{_nested('.'.join(path[:at]), path[at:], value)}"
+    return f"++{text}" if text.startswith(FREE) else text
+
+
+def with_plain_value(text: str) -> str:
+    """Quote the numbers with a unit in an override's value, where one may stand."""
+    key, equals, value = text.partition("=")
+    if not key.lstrip("+").startswith(_MEASURED):
+        return text
+    parts = _QUOTED.split(value)
+    parts[::2] = [_QUANTITY.sub(r"'\g<0>'", part) for part in parts[::2]]
+    return f"{key}{equals}{''.join(parts)}"
+
+
+def awkward(text: str) -> bool:
+    """Whether an override sets a key of a free mapping that Hydra can't spell: `x+`, or a quoted one."""
+    key, value = _parted(text)
+    path = key.split(".")
+    good = bool(value) and key.startswith(FREE) and all(map(_SEGMENT.fullmatch, path))
+    return good and not all(map(_PLAIN.fullmatch, path))
+
+
+def key_of(word: str) -> str:
+    """Return which key an override sets."""
+    return re.sub("['\"]", "", word.partition("=")[0].lstrip("+~"))
+
+
+def plain_variable(word: str) -> str | None:
+    """Return the text of `command.env.NAME=text` where no grammar is needed to read it."""
+    found = _WORD.fullmatch(word)
+    return found[2] if found else None
+
+
+def _emptied(word: str) -> Iterator[str]:
+    """Yield what takes an input's or a side's old words away, where a mapping comes in their place."""
+    key, value = _parted(word)
+    if value.startswith(("{", "[")) and _WHOLE.fullmatch(key):
+        yield freed(f"{key}=null")
+
+
+def _parted(text: str) -> tuple[str, str]:
+    """Return key and value of an override; of one that deletes, no value."""
+    return key_of(text), "" if text.startswith("~") else text.partition("=")[2].strip()
+
+
+def _nested(head: str, tail: Sequence[str], value: str) -> str:
+    """Return an override of the mapping at `head`: what the key can't spell, its value can."""
+    for name in reversed(tail):
+        value = f"{{{name}: {value}}}"
+    return f"{head}={value}"
