@@ -51,7 +51,7 @@ def quotas(counts: Sequence[int], temperature: float, caps: Sequence[Cap] = ()) 
     if missing > 0:
         found[order[:missing]] += 1
     else:  # many tiny ones were lifted to 1: the largest gives
-        found[np.argmax(found)] += missing
+        found[np.argmax(exact)] += missing
     return found
 
 
