@@ -145,17 +145,33 @@ def _places() -> list[str]:
     PYTHONPATH (a site's modules fill it), the user's site-packages and the working directory are the shell's;
     the job gets none of them. Nor what a library adds to the path of its process when imported: setuptools
     (some torch and DeepSpeed modules import it) puts `setuptools/_vendor` there, whose nine packages would be
-    sealed by one process and missed by the next.
+    sealed by one process and missed by the next. An egg lies below site-packages too, and stays: a .pth names it.
     """
     shell = {Path(entry).resolve() for entry in os.environ.get("PYTHONPATH", "").split(os.pathsep)}
     shell |= {Path.cwd(), Path(site.getusersitepackages()).resolve()}
     own = {Path(entry).resolve() for entry in site.getsitepackages()}
+    named = _named_by(own)
     places = [(entry, Path(entry).resolve()) for entry in sys.path if entry]
     return [
         entry
         for entry, place in places
-        if place not in shell and not own.intersection(place.parents)
+        if place not in shell and (place in named or not own.intersection(place.parents))
     ]
+
+
+def _named_by(sites: Iterable[Path]) -> set[Path]:
+    """Return what .pth files of these folders put on every interpreter's import path (Python docs: site)."""
+    lines = (
+        (folder, line.strip())
+        for folder in sites
+        for file in sorted(folder.glob("*.pth"))
+        for line in file.read_text(encoding="utf-8", errors="replace").splitlines()
+    )
+    return {
+        (folder / line).resolve()
+        for folder, line in lines
+        if line and not line.startswith(("#", "import ", "import\t"))
+    }
 
 
 def check_environment(sealed: Mapping[str, Any]) -> None:

@@ -12,9 +12,20 @@ import h5py
 import numpy as np
 
 from forgia_hpc.data.fields.layout import Array
+from forgia_hpc.data.fields.storage import DTYPES
 from forgia_hpc.simulate.blocks import TIMES, is_same
 
 _OPEN = 64  # files that stay open
+_DTYPES = frozenset({*DTYPES.values(), np.dtype("<f4"), np.dtype("<f8")})
+_BROKEN = (  # what h5py raises at a damaged header: one flipped bit makes its types half-known
+    OSError,
+    KeyError,
+    TypeError,
+    ValueError,
+    RuntimeError,
+    AttributeError,
+    IndexError,
+)
 
 
 class Unsound(Exception):  # noqa: N818 - a finding, not an error of ours
@@ -53,7 +64,7 @@ class Rows:
         try:
             array = self._file(line["file"]).row(name, line["row"])
             told = line["sums"][name]
-        except (OSError, KeyError, TypeError, ValueError, RuntimeError) as error:
+        except _BROKEN as error:
             raise Unsound(f"{line['file']}: {name}: {error}") from error
         if not is_same(array, told):
             raise Unsound(f"{line['file']}: {name}: bytes differ from the journal's")
@@ -88,6 +99,8 @@ class _Laid:
     def row(self, name: str, row: int) -> Array:
         """Return one row; KeyError, ValueError where there is none."""
         shape, dtype, begin = self._places[name]
+        if dtype not in _DTYPES:  # the same bytes would pass as other numbers
+            raise ValueError(f"{dtype}: no type of ours")
         if not 0 <= row < shape[0]:
             raise ValueError(f"row {row} of {shape[0]}")
         array = np.empty(shape[1:], dtype)

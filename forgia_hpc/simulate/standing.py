@@ -20,6 +20,7 @@ from forgia_hpc.simulate.members import Members
 _MEND = (
     "bring the file back from a copy, or put that directory away: then its members are solved again"
 )
+_LOOKS = 3  # at a dataset that changes while it is looked at
 _FIX = "choose another ensemble.dataset, or put that directory away"
 
 
@@ -27,6 +28,7 @@ _FIX = "choose another ensemble.dataset, or put that directory away"
 class Standing:
     """A sealed dataset: whose members it has."""
 
+    version: str
     ids: frozenset[str]  # with numbers
     refined: frozenset[str]  # what their refinement has shown is known
     solver: str  # its digest
@@ -40,6 +42,18 @@ def standing(directory: Path) -> Standing | None:
     Raises:
         InputError, SealBrokenError: a dataset that can't be read, or one of another layout.
     """
+    found = _look(directory)
+    for _ in range(_LOOKS):
+        if found is None or not found.faults:
+            break
+        # another job's dataset may have appeared between its manifest and its shards: then it is whole now
+        found, before = _look(directory), found
+        if found is not None and found.version == before.version:
+            break
+    return found
+
+
+def _look(directory: Path) -> Standing | None:
     if not (directory / MANIFEST).is_file():
         return None
     manifest = load_manifest(directory)
@@ -48,6 +62,7 @@ def standing(directory: Path) -> Standing | None:
     index = load_field_index(manifest)
     told = manifest.provenance
     return Standing(
+        version=manifest.version,
         ids=frozenset(name.decode() for name in index.trajectories["member"].tolist()),
         refined=frozenset(told.get("refinement", {}).get("members", {})),
         solver=str(told.get("solver", {}).get("digest", "")),

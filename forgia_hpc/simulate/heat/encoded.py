@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
@@ -12,6 +13,11 @@ from forgia_hpc.simulate.heat.case import Boundary, Convection, Flux, Radiation,
 from forgia_hpc.simulate.heat.laws import KELVIN, STEFAN_BOLTZMANN
 from forgia_hpc.simulate.heat.matter import Matter
 from forgia_hpc.simulate.heat.pieces import Pieces, of_table
+
+
+def undriven(law: Boundary) -> Boundary:
+    """Return a law less what drives it: all that `encoded` takes of it."""
+    return replace(law, into=0.0) if isinstance(law, Flux) else replace(law, ambient=0.0)
 
 
 @lru_cache(maxsize=4)

@@ -16,7 +16,7 @@ from forgia_hpc.simulate.heat import kernels
 from forgia_hpc.simulate.heat.arrays import Any3
 from forgia_hpc.simulate.heat.case import Boundary, Flux, OfPlace, Radiation
 from forgia_hpc.simulate.heat.compiled import kernel
-from forgia_hpc.simulate.heat.encoded import curves, encoded
+from forgia_hpc.simulate.heat.encoded import curves, encoded, undriven
 from forgia_hpc.simulate.heat.faces import Face
 from forgia_hpc.simulate.heat.laws import (
     STEPS,
@@ -147,7 +147,9 @@ class Compiled:
         return [laws if isinstance(flux, Implicit) else () for flux, laws in each]
 
     def _laws(self) -> tuple[Any, ...]:
-        return encoded(tuple(law for one in self._implicit() for law in one), self.dtype)
+        """Return the laws, encoded once whatever drives them: a driver may be any callable, hashable or not."""
+        laws = (undriven(law) for one in self._implicit() for law in one)
+        return encoded(tuple(laws), self.dtype)
 
     def _matter(self) -> tuple[Any, ...]:
         """Return theta and conductivity in pieces, the tolerance, and how many steps are taken at most."""

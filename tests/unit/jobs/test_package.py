@@ -254,14 +254,16 @@ def test_what_a_library_adds_to_the_path_when_imported_is_not_the_jobs_environme
 ) -> None:
     """The process that submits may have imported setuptools, which brings vendored packages; a rank has not."""
     here = tmp_path / "site-packages"
-    vendored = here / "builder" / "_vendor"
-    for place, name in ((here, "builder"), (vendored, "shadow")):
+    vendored, egg = here / "builder" / "_vendor", here / "old-9.egg"
+    for place, name in ((here, "builder"), (vendored, "shadow"), (egg, "old")):
         info = place / f"{name}-9.dist-info"
         info.mkdir(parents=True)
         (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 9\n")
     monkeypatch.setattr(provenance.site, "getsitepackages", lambda: [str(here)])
+    (here / "easy-install.pth").write_text("# eggs\nimport sys\n./old-9.egg\n")
+    monkeypatch.syspath_prepend(str(egg))  # as site does at the start of every interpreter
     monkeypatch.syspath_prepend(str(here))
     before = provenance.environment()
-    assert "builder" in before["packages"]
+    assert {"builder", "old"} <= set(before["packages"])
     monkeypatch.syspath_prepend(str(vendored))
     assert provenance.environment() == before

@@ -69,6 +69,27 @@ def test_other_bytes_than_the_journals_are_unsound(tmp_path: Path) -> None:
             rows.read(line, TIMES)
 
 
+def test_no_flipped_bit_of_a_header_passes_or_raises_anything_else(tmp_path: Path) -> None:
+    words, path = schema(4, 5), tmp_path / "a.h5"
+    given = numbers(words, 1)
+    with Block(path, words, 2, STEPS) as block:
+        sums = block.put(0, given)
+    whole, line = path.read_bytes(), {"file": "a.h5", "row": 0, "sums": sums}
+    chance = np.random.default_rng(0)
+    for _ in range(1500):
+        at, bit = int(chance.integers(min(len(whole), 4096))), int(chance.integers(8))
+        damaged = bytearray(whole)
+        damaged[at] ^= 1 << bit
+        path.write_bytes(damaged)
+        with Rows(tmp_path) as rows:
+            for name, array in given.items():
+                try:
+                    found = rows.read(line, name)
+                except Unsound:
+                    continue
+                assert (found.dtype, found.tobytes()) == (array.dtype, array.tobytes()), (at, bit)
+
+
 def test_a_full_disk_leaves_no_half_of_a_file(tmp_path: Path) -> None:
     words = schema(40, 50)
     before = resource.getrlimit(resource.RLIMIT_FSIZE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -15,6 +16,7 @@ from forgia_hpc.simulate.heat.case import (
     Convection,
     Material,
     Radiation,
+    Symmetry,
     Table,
     solve,
 )
@@ -91,3 +93,30 @@ def test_lists_and_arrays_describe_a_case_as_well_as_tuples() -> None:
     wanted = solve(case(tuple)).temperature
     assert (solve(case(list)).temperature == wanted).all()
     assert (solve(case(np.array)).temperature == wanted).all()
+
+
+def test_what_drives_a_wall_may_be_any_callable() -> None:
+    """A plain dataclass has no hash: numba's laws are made once all the same, numpy's were never asked for one."""
+
+    @dataclass
+    class Ramp:
+        rise: float
+
+        def __call__(self, t: float) -> float:
+            return 20.0 + self.rise * t
+
+    steel = Material(
+        name="steel",
+        temperature=(0.0, 500.0, 1000.0),
+        conductivity=(15.0, 20.0, 25.0),
+        enthalpy=(0.0, 2e9, 4.5e9),
+    )
+    found = [
+        solve(Case(
+            grid=Box(shape=(8,), lengths=(0.01,)), material=steel, initial=300.0, end_s=1.0,
+            boundaries={"x-": Convection(h=500.0, ambient=Ramp(5.0)), "x+": Symmetry()}, backend=backend,
+        )).temperature
+        for backend in ("numpy", "numba")
+    ]  # fmt: skip
+    assert (found[0] == found[1]).all()
+    assert (found[0][-1] != found[0][0]).any()
