@@ -22,13 +22,17 @@ FREE = tuple(
 _TYPED = re.compile(r"(solver\.program\.(?:inputs|grid|fields|boundaries))\.(.+)")
 # one input, one side: half of the old words beside half of the new ones are neither
 _WHOLE = re.compile(r"ensemble\.inputs\.[^.]+|solver\.options\.boundaries\.[^.]+")
+_EMPTY = "''"
 _MEASURED = ("ensemble.inputs", "solver.options", "solver.program.inputs")
 _PLAIN = re.compile(r"[A-Za-z_$][\w$-]*|\d+")  # a segment of a key in Hydra's grammar
 _SEGMENT = re.compile(r"[\w$+-]+")
-_QUOTED = re.compile(r"""('(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*")""")
+_QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
 _QUANTITY = re.compile(
-    r"(?<![^\s\[{(:,=])[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"  # a number,
-    r" +(?:[^\W\d]|[°%])(?:[^\s,\[\]{}()'\"]|\([^,\[\]{}()'\"]*\))*"  # and its unit
+    rf"{_QUOTED}"  # what is quoted stays
+    r"|(?P<before>(?:^|[\[{(,=]|:(?=\s)|(?<=[^\d\s]):)\s*)"  # a whole element: `AISI 304 L` has none
+    r"(?P<quantity>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"  # a number,
+    r" +(?:[^\W\d]|[°%])(?:[^\s,\[\]{}()'\"]|\([^,\[\]{}()'\"]*\))*)"  # and its unit
+    r"(?=\s*(?:$|[,\]})]))"
 )
 
 
@@ -46,8 +50,8 @@ def freed(text: str) -> str:
     text = _WORD.sub(r"\1='\2'", text) if _WORD.fullmatch(text) else text
     text = with_plain_value(text)
     key, value = _parted(text)
-    if found := _TYPED.fullmatch(key):
-        return f"++{_nested(found[1], found[2].split('.'), value)}"
+    if not text.startswith("~") and (found := _TYPED.fullmatch(key)):
+        return f"++{_nested(found[1], found[2].split('.'), value or _EMPTY)}"
     if awkward(text):
         path = key.split(".")
         at = next(number for number, each in enumerate(path) if not _PLAIN.fullmatch(each))
@@ -60,9 +64,12 @@ def with_plain_value(text: str) -> str:
     key, equals, value = text.partition("=")
     if not key.lstrip("+").startswith(_MEASURED):
         return text
-    parts = _QUOTED.split(value)
-    parts[::2] = [_QUANTITY.sub(r"'\g<0>'", part) for part in parts[::2]]
-    return f"{key}{equals}{''.join(parts)}"
+    return f"{key}{equals}{_QUANTITY.sub(_with_quotes, value)}"
+
+
+def _with_quotes(found: re.Match[str]) -> str:
+    quantity = found["quantity"]
+    return f"{found['before']}'{quantity}'" if quantity else found[0]
 
 
 def awkward(text: str) -> bool:

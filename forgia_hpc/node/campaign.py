@@ -12,7 +12,7 @@ from typing import Any
 from forgia_hpc.errors import ExitCode
 from forgia_hpc.node.campaign_tally import Tally
 from forgia_hpc.node.campaign_turn import open_turn
-from forgia_hpc.node.groups import Group, ended_well, start_group
+from forgia_hpc.node.groups import Group, end_all, ended_well, start_group
 from forgia_hpc.node.journals import Journals
 from forgia_hpc.node.launch import Death
 from forgia_hpc.node.memory import OomWatch
@@ -63,6 +63,7 @@ class Campaign:
     def _look(self) -> None:
         self._look_at_stop()
         due = self._journals.due()
+        late: list[Group] = []
         for group in list(self._groups.values()):
             looked = group.launch in due
             if looked:
@@ -70,8 +71,10 @@ class Campaign:
             if group.code is not None:
                 self._bury(group, "")
             elif self._is_drained() or (looked and self._is_hung(group)):
-                group.kill()
-                self._bury(group, "timeout")
+                late.append(group)
+        end_all(late)
+        for group in late:
+            self._bury(group, "timeout")
         if self._tally.open and self._stop_at is None and self._failed is None:
             self._start_some()
         self._tell()
@@ -235,8 +238,7 @@ class Campaign:
 
     def terminate(self) -> None:
         """End every group that still runs."""
-        for group in self._groups.values():
-            group.kill()
+        end_all(self._groups.values())
         self._groups.clear()
 
     def first_death(self) -> Death | None:

@@ -7,7 +7,7 @@ import re
 import signal
 import subprocess
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -59,6 +59,7 @@ class Group:
     launch: str
     campaign: str  # the run's path
     started: Step
+    swept: bool = False  # what it has started has been ended
 
     @property
     def code(self) -> int | None:
@@ -84,18 +85,33 @@ class Group:
         where = next((line.strip() for line in said[at:] if line.startswith("  File")), "")
         return f"{said[at]} {where}".strip()
 
-    def kill(self) -> None:
-        """End it with everything that it has started, here and on other nodes."""
-        if self.code is None:
-            self.started.process.kill()
-            self.started.process.wait()
-        self.end_strays()
-
     def end_strays(self) -> None:
-        """Kill what it has left behind. Another run's group has the same number: both marks are asked for."""
+        """Kill what it has left behind, once. Another run's group has the same number: two marks."""
+        if self.swept:
+            return
+        self.swept = True
         if self.started.launch is Launch.srun_mpi and (self.code or 0) < 0:  # srun could not end it
-            end_steps(step_name(self.campaign, self.launch), STRAYS_S)
+            end_steps([step_name(self.campaign, self.launch)], STRAYS_S)
         end_marked({"FORGIA_LAUNCH": self.launch, "FORGIA_CAMPAIGN": self.campaign}, STRAYS_S)
+
+
+def end_all(groups: Collection[Group]) -> None:
+    """End groups with everything that they have started, here and on other nodes.
+
+    Slurm is asked once for all of them: at a walltime's end there are seconds, and each answer may take one.
+    """
+    living = [one for one in groups if one.code is None]
+    for one in living:
+        one.started.process.kill()
+    for one in living:
+        one.started.process.wait()
+    over_srun = [one for one in groups if one.started.launch is Launch.srun_mpi]
+    if over_srun:
+        end_steps([step_name(one.campaign, one.launch) for one in over_srun], STRAYS_S)
+    for one in groups:
+        marks = {"FORGIA_LAUNCH": one.launch, "FORGIA_CAMPAIGN": one.campaign}
+        end_marked(marks, STRAYS_S)
+        one.swept = True
 
 
 def _kind(how: str) -> str:

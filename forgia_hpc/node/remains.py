@@ -41,7 +41,7 @@ def end_earlier(run: RunDir) -> None:
     """End what is left of an attempt whose batch step was killed: here, and as steps of this job."""
     end_marked({"FORGIA_CAMPAIGN": str(run.path)}, STRAYS_S)
     if run.count("campaign_started"):
-        end_steps(name_of(str(run.path)), STRAYS_S)
+        end_steps([name_of(str(run.path))], STRAYS_S)
 
 
 class Pauses:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import contextlib
 import os
 import time
+from collections.abc import Collection
 from pathlib import Path
 
 from forgia_hpc import process
@@ -24,25 +25,26 @@ def name_of(run: str) -> str:
     return f"{Path(run).name}-{sha256_text(run)[:6]}"
 
 
-def end_steps(name: str, seconds: float) -> None:
-    """Kill the steps of this job with this name (or a run's), and wait until they have gone, `seconds` at most.
+def end_steps(names: Collection[str], seconds: float) -> None:
+    """Kill the steps of this job with these names (or a run's), and wait until they have gone, `seconds` at most.
 
     Where Slurm does not answer they stay: at the end of the job it ends them itself.
     """
     until = time.monotonic() + seconds
     with contextlib.suppress(process.ProgramMissingError, process.ProgramSilentError):
-        while found := _steps(name):
+        while found := _steps(names):
             process.run(["scancel", "--signal=KILL", *found], timeout_s=ASK_S)
             if time.monotonic() > until:
                 return
             time.sleep(0.1)
 
 
-def _steps(name: str) -> list[str]:
-    """Return the numbers of our job's steps with such a name."""
+def _steps(names: Collection[str]) -> list[str]:
+    """Return the numbers of our job's steps with such names."""
     if (job := os.environ.get("SLURM_JOB_ID")) is None:
         return []
     asked = ["squeue", "--noheader", "--steps", f"--jobs={job}", "--format=%i %j"]
     lines = process.run(asked, timeout_s=ASK_S).stdout.splitlines()
     rows = [line.split(maxsplit=1) for line in lines]
-    return [row[0] for row in rows if len(row) == 2 and f"{row[1]}.".startswith(f"{name}.")]
+    begins = tuple(f"{name}." for name in names)  # with the dot: launch 1 is not launch 10
+    return [row[0] for row in rows if len(row) == 2 and f"{row[1]}.".startswith(begins)]

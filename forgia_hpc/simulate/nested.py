@@ -50,8 +50,10 @@ _RANK = (
 
 # Paths of licences (LM_LICENSE_FILE) and of Kerberos' tickets (KRB5CCNAME: a home on AFS needs it) are none.
 _SECRET = re.compile(
-    r"^AWS_|^SSH_AUTH_SOCK$|PASSWORD|PASSWD|PASSPHRASE"
-    r"|(^|_)(TOKEN|SECRET|KEY|APIKEY|CREDENTIAL|PAT)S?(_|$)"
+    r"^SSH_AUTH_SOCK$|^SSHPASS$|PASSWORD|PASSPHRASE|(?<!NSS_WRAPPER_)PASSWD$"
+    r"|(^|_)PASS(_|$)|_PWD$|(^|_)PAT$"
+    r"|(SECRET|TOKEN|API_?KEY|ACCESS_?KEY|SECRET_?KEY)\d*(_|$)"
+    r"|(^|_)(SECRETS?|KEYS?|APIKEYS?|CREDENTIALS?)(_|$)"
 )
 
 

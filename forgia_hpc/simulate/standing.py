@@ -47,8 +47,8 @@ def standing(directory: Path) -> Standing | None:
         if found is None or not found.faults:
             break
         # another job's dataset may have appeared between its manifest and its shards: then it is whole now
-        found, before = _look(directory), found
-        if found is not None and found.version == before.version:
+        before, found = found.version, _look(directory)
+        if found is not None and found.version == before:
             break
     return found
 

@@ -57,14 +57,14 @@ _STEPPING = (
 
 _WALLS = (
     _one("wall_flux_of_the_wrong_sign", "bar", f"{HEAT}/laws.py",
-         "(sum(given) + 0.0 * t, 0.0)", "(0.0 * t - sum(given), 0.0)"),
+         "Linear(drive=sum, total=0.0", "Linear(drive=lambda given: -sum(given), total=0.0"),
     _one("wall_whole_cell_for_half", "plate", f"{HEAT}/geometry.py",
          "half=0.5 * widths[lead + at]", "half=widths[lead + at]"),
     _one("wall_emissivity_forgotten", "plate", f"{HEAT}/laws.py",
          "strength = emissivity * STEFAN_BOLTZMANN", "strength = STEFAN_BOLTZMANN", *AIR),
-    _one("wall_first_law_of_a_side_alone", "plate", f"{HEAT}/problem.py",
-         "tuple(law_of(one, given) for one in words.laws_in(laws))",
-         "tuple(law_of(one, given) for one in words.laws_in(laws)[:1])", *AIR),
+    _one("wall_first_law_of_a_side_alone", "plate", f"{HEAT}/sides.py",
+         "tuple(self._number(law) for law in laws_in(laws))",
+         "tuple(self._number(law) for law in laws_in(laws)[:1])", *AIR),
     _one("wall_table_by_steps_not_lines", "plate", f"{HEAT}/pieces.py",
          "return linear(np.array(table.temperature), np.array(table.values), beyond=False)",
          "x, y = np.array(table.temperature), np.array(table.values)\n"
@@ -74,7 +74,7 @@ _WALLS = (
     _one("wall_boiling_point_for_the_bath", "ring", f"{HEAT}/problem.py",
          "return Convection(h=Curve(**value).table(), ambient=ambient)",
          'return Convection(h=Curve(**value).table(), ambient=value["boils"])'),
-    _one("wall_shares_of_stairs_twice", "casting", f"{HEAT}/walls.py",
+    _one("wall_shares_of_stairs_twice", "casting", f"{HEAT}/faces.py",
          "shares = geometry.shares[side.axis][block.where][index]",
          "shares = geometry.shares[side.axis][block.where][index] ** 2"),
 )  # fmt: skip
@@ -138,9 +138,10 @@ _WRITING = (
     _one("out_faces_for_centres", "bar", f"{HEAT}/described.py",
          "points, edges = geometry.centres(lead + at), geometry.edges[lead + at]",
          "points, edges = geometry.edges[lead + at][1:], geometry.edges[lead + at]"),
-    _one("out_parameters_by_alphabet", "plate", "simulate/kept.py",
-         "parameters={name: float(member.inputs[name]) for name in names}",
-         "parameters={one: float(member.inputs[name]) for one, name in zip(names, sorted(names), strict=True)}"),
+    _one("out_parameters_by_alphabet", "plate", "simulate/trajectories.py",
+         "parameters={name: float(member.inputs[name]) for name in self._parameters}",
+         "parameters={one: float(member.inputs[name]) "
+         "for one, name in zip(self._parameters, sorted(self._parameters), strict=True)}"),
     _one("out_numbers_of_the_neighbour", "plate", "simulate/conclude.py",
          "self.sealing.members[self.order[row]]", "self.sealing.members[self.order[row] - 1]"),
     _one("out_every_other_fine_cell", "plate", f"{HEAT}/restrict.py",

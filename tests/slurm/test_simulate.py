@@ -93,9 +93,9 @@ subprocess.run(["pkill", "-KILL", "-f", "^srun .*000-0.0.1 "])
 lost.wait()
 time.sleep(1)
 print(len(_steps(name_of("/runs/a"))))
-end_steps(step_name("/runs/a", "000-0.0.1"), 5)
+end_steps([step_name("/runs/a", "000-0.0.1")], 5)
 print(len(_steps(name_of("/runs/a"))), len(_steps(step_name("/runs/a", "000-0.0.1"))), beside.poll())
-end_steps(name_of("/runs/a"), 5)
+end_steps([name_of("/runs/a")], 5)
 print(len(_steps(name_of("/runs/a"))))
 """
 

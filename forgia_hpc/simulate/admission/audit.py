@@ -46,8 +46,10 @@ def audits(
     yield _reach(asked, t)
     yield _mirror(twin, t)
     yield from _fractions(schema, numbers, twin)
-    if twin.is_clear and not (asked.options.get("phases") or {}).get("heat"):
-        yield _energy(twin, t, numbers["times"], _AUDIT_FINER if level else _AUDIT)
+    if twin.is_clear:
+        heat = np.array([twin.heat(one) for one in t]) - released(numbers, twin)
+        most = _AUDIT_FINER if level else _AUDIT
+        yield _energy(twin, (t, heat), numbers["times"], most)
 
 
 def _celsius(values: Array, unit: str, twin: Twin) -> Floats:
@@ -142,12 +144,24 @@ def _fractions(schema: Schema, numbers: Mapping[str, Array], twin: Twin) -> Iter
         )
 
 
-def _energy(twin: Twin, t: Floats, times: Array, most: float) -> Finding:
+def released(numbers: Mapping[str, Array], twin: Twin) -> Floats | float:
+    """Return J that the stored shares have released since the start, by the words' heats: (step,)."""
+    heats = (twin.asked.options.get("phases") or {}).get("heat") or {}
+    total: Floats | float = 0.0
+    for name, heat in heats.items():
+        share = np.asarray(numbers[f"fields/{name}"], np.float64)
+        own = share.reshape(len(share), -1)[:, twin.body.inside]
+        total = total + float(heat) * (own @ twin.body.volumes)
+    return total
+
+
+def _energy(twin: Twin, known: tuple[Floats, Floats], times: Array, most: float) -> Finding:
     """Return how far the heat that left is from what the walls can have passed, as a share of the heat in play.
 
     Between two frames a wall's flow lies between those at the temperatures that its cells went through.
+    known: °C (step, cell); J of the body less what its phases released (step,).
     """
-    heat = np.array([twin.heat(one) for one in t])
+    t, heat = known
     low, high = _passed(twin, t)
     gained, steps = np.diff(heat), np.diff(np.asarray(times, np.float64))
     out = np.maximum(low * steps - gained, gained - high * steps)

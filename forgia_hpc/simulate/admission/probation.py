@@ -6,6 +6,7 @@ mesh, solved by the sealed solver and by a twin that shares no code with it. A f
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -16,7 +17,7 @@ from forgia_hpc.data.fields.layout import Array, Schema
 from forgia_hpc.errors import InputError, StoppedError
 from forgia_hpc.simulate.admission.probe import Probe, Trial, coarse, dense, refusal
 from forgia_hpc.simulate.admission.reading import Asked, UnreadError, convert, kind_of, plain
-from forgia_hpc.simulate.admission.steel import bars, phases
+from forgia_hpc.simulate.admission.steel import balances, bars, phases
 from forgia_hpc.simulate.admission.told import CASES
 from forgia_hpc.simulate.admission.twin import Twin
 from forgia_hpc.simulate.member import MemberError
@@ -36,6 +37,7 @@ _PARTS = {
     1: (4, 8),
     2: (2, 4),
 }  # of a step, by the scheme's order in time: two, to take its error off
+_FEW = 4  # members: of fewer a half of a range may be empty
 _CFL = 4.0  # of a probe's implicit steps, at most
 _CLOSE = 2e-3  # of the range: what twin and solver differ by where both are right is 2e-4 to 9e-4
 
@@ -45,7 +47,7 @@ def tried(probe: Probe, written: dict[str, Any]) -> list[Trial]:
     found = [*_units(), *_inputs(probe.members, written)]
     try:
         found += _against_twin(probe)
-        found += [*bars(probe), _sloping(probe)] if probe.ranks.rank == 0 else []
+        found += [*bars(probe), *balances(probe), _sloping(probe)] if probe.ranks.rank == 0 else []
     except (UnreadError, InputError) as error:
         found.append(Trial(name="twin", value=0.0, limit=0.0, note=f"not asked: {error}"))
     except (MemberError, StoppedError) as error:
@@ -80,6 +82,39 @@ def _inputs(members: Members, written: dict[str, Any]) -> Iterator[Trial]:
         span = max(high - low, abs(high), 1e-12)
         out = max(low - min(given), max(given) - high, 0.0) / span
         yield Trial(name=f"input {name}", value=out, limit=1e-6)
+        yield from filled(members, name, words, (low, high, kind))
+
+
+def filled(
+    members: Members, name: str, words: Any, ends: tuple[float, float, str]
+) -> Iterator[Trial]:
+    """Yield how empty the emptier half of a range is, on its scale: a design of points fills both.
+
+    Sobol's points come in pairs, one in each half; a Latin hypercube has one in each n-th. So a half holds
+    at least half of the members but one; a quarter is asked.
+    """
+    low, high, kind = ends
+    design = members.design
+    drawn = design.get("method") in ("sobol", "lhs") and not design.get("constraints")
+    first = [one for one in members.members if one.level == 0]
+    if not drawn or len(first) < _FEW or not isinstance(words, dict) or "values" in words:
+        return
+    if high - low <= 1e-6 * abs(high):  # drawn values are rounded
+        return
+    unit = next(one.ucum for one in members.inputs if one.name == name)
+    given = np.array([convert(float(one.inputs[name]), unit, kind) for one in first])
+    # a logarithm is one of the solver's unit: a °C and a K have other middles
+    middle = 0.5 * (low + high)
+    if words.get("scale") == "log":
+        given = np.array([float(one.inputs[name]) for one in first])
+        zero = convert(0.0, unit, kind)
+        degree = convert(1.0, unit, kind) - zero
+        middle = math.sqrt((low - zero) / degree * ((high - zero) / degree))
+    below = float(np.mean(given < middle))
+    note = "of the members in the emptier half of the range"
+    yield Trial(
+        name=f"input {name}, range", value=0.25 - min(below, 1 - below), limit=0.0, note=note
+    )
 
 
 def _ends(words: Any, kind: str) -> tuple[float, float]:

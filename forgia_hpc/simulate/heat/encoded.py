@@ -17,7 +17,9 @@ from forgia_hpc.simulate.heat.pieces import Pieces, of_table
 
 def undriven(law: Boundary) -> Boundary:
     """Return a law less what drives it: all that `encoded` takes of it."""
-    return replace(law, into=0.0) if isinstance(law, Flux) else replace(law, ambient=0.0)
+    if isinstance(law, Flux):
+        return replace(law, into=0.0)
+    return replace(law, ambient=0.0) if isinstance(law, Convection | Radiation) else law
 
 
 @lru_cache(maxsize=4)

@@ -98,3 +98,42 @@ def test_what_needs_quotes_is_told_with_the_very_line() -> None:
     with pytest.raises(InputError) as caught:
         job("ensemble.constraints=[radius < half_height]")
     assert """'ensemble.constraints=["…"]'""" in caught.value.problems[0].fix
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "AISI 304 L", "steel 42 CrMo4", "Run 3 of 5", "/data/run 2 b/x", "2026-01-01 10:00 h",
+        "1 000 Pa", "2 x + 3 y",
+    ],
+)  # fmt: skip
+def test_a_number_within_a_text_is_left_alone(text: str) -> None:
+    word = f"solver.options.grade={text}"
+    assert spelled([word]) == [f"++{word}"]
+
+
+@pytest.mark.parametrize(
+    ("written", "quoted"),
+    [
+        ("20 °C", "'20 °C'"),
+        ("[1 mm,2 mm]", "['1 mm','2 mm']"),
+        ("{low: 1 kW/(m2.K), high: '2 W'}", "{low: '1 kW/(m2.K)', high: '2 W'}"),
+        ("{h1:3 mm}", "{h1:3 mm}"),  # as a clock's `10:00 h`: with a blank it is one
+        ("{h1: 3 mm}", "{h1: '3 mm'}"),
+    ],
+)
+def test_a_whole_quantity_is_quoted_wherever_it_stands(written: str, quoted: str) -> None:
+    assert spelled([f"solver.options.a={written}"]) == [f"++solver.options.a={quoted}"]
+
+
+def test_what_takes_away_stays_as_it_is() -> None:
+    word = "~solver.program.inputs.initial"
+    assert spelled([word]) == [word]
+    with pytest.raises(InputError, match="got 'initial', a number, or the name of an input"):
+        job("solver=openfoam_cooling", word)  # it is gone, and a field still names it
+
+
+def test_a_unit_may_be_empty() -> None:
+    found = job("solver=openfoam_cooling", "solver.program.fields.temperature.ucum=")
+    assert found.solver.program is not None
+    assert found.solver.program.fields["temperature"].ucum == ""
