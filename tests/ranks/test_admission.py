@@ -36,6 +36,12 @@ def test_a_harmless_change_is_let_through(tmp_path: Path) -> None:
     assert (ended.code, ended.left_out, ended.sealed) == (0, {}, True), ended
 
 
+def test_a_body_of_voxels_whose_phases_release_heat_is_let_through(tmp_path: Path) -> None:
+    """Its mask's outer cells have no twin: compared with them, every such campaign was refused."""
+    ended = campaign(tmp_path, "forging", ())
+    assert (ended.code, ended.left_out, ended.sealed) == (0, {}, True), ended
+
+
 @pytest.mark.parametrize("patch", [*DEFECTS, *HARMLESS], ids=lambda one: one.name)
 def test_each_patch_still_fits_the_code(patch: object) -> None:
     for file, old, new in patch.changes:  # type: ignore[attr-defined]

@@ -185,12 +185,14 @@ def _against_twin(probe: Probe) -> list[Trial]:
     if fine is not None:
         found.append(_finer(fine, (own[1], twin, span)))
     if options.get("phases"):
-        found += phases("phases", options["phases"], fields, (points, right))
+        own_cells = {name: _flat(values, twin) for name, values in fields.items()}
+        found += phases("phases", options["phases"], own_cells, (points, right))
     return found
 
 
 def _flat(values: Array, twin: Twin) -> Floats:
-    flat = np.asarray(values, np.float64).reshape(len(values), -1)
+    """Return a field, of all steps or of one, as (step, cell) of the body: a mask's other cells have no twin."""
+    flat = np.asarray(values, np.float64).reshape(-1, twin.body.inside.size)
     return flat[:, twin.body.inside]
 
 
