@@ -85,18 +85,18 @@ from forgia_hpc.node.steps import _steps, end_steps, name_of, step_name
 def start(launch):
     words = ["srun", "--overlap", "--mem=0", "--ntasks=1", "--job-name=" + step_name("/runs/a", launch)]
     one = subprocess.Popen([*words, "sh", "-c", "exec sleep 120"])
-    while not _steps(step_name("/runs/a", launch)):
+    while not _steps([step_name("/runs/a", launch)]):
         time.sleep(0.1)
     return one
 lost, beside = start("000-0.0.1"), start("000-0.0.10")
 subprocess.run(["pkill", "-KILL", "-f", "^srun .*000-0.0.1 "])
 lost.wait()
 time.sleep(1)
-print(len(_steps(name_of("/runs/a"))))
+print(len(_steps([name_of("/runs/a")])))
 end_steps([step_name("/runs/a", "000-0.0.1")], 5)
-print(len(_steps(name_of("/runs/a"))), len(_steps(step_name("/runs/a", "000-0.0.1"))), beside.poll())
+print(len(_steps([name_of("/runs/a")])), len(_steps([step_name("/runs/a", "000-0.0.1")])), beside.poll())
 end_steps([name_of("/runs/a")], 5)
-print(len(_steps(name_of("/runs/a"))))
+print(len(_steps([name_of("/runs/a")])))
 """
 
 
