@@ -11,8 +11,9 @@ from forgia_hpc.report.figures import significant
 
 def error_bars(one: ContributionFacts) -> Mapping[str, Mapping[str, float]]:
     """Return by field {"rms", "max"} in its unit; empty where no member was refined."""
-    refinement: Any = one.manifest.provenance.get("refinement") or {}
-    found: Mapping[str, Mapping[str, float]] = refinement.get("errors") or {}
+    refinement: Any = one.manifest.provenance.get("refinement")
+    errors: Any = refinement.get("errors") if isinstance(refinement, Mapping) else None
+    found: Mapping[str, Mapping[str, float]] = errors if isinstance(errors, Mapping) else {}
     return found
 
 

@@ -42,15 +42,22 @@ def ensemble_of(manifest: Manifest) -> EnsembleFacts | None:
     solver = told.get("solver")
     if not isinstance(solver, Mapping) or "digest" not in solver:
         return None
-    planned = number((told.get("members") or {}).get("planned"))
+    planned = number(_mapping(told.get("members")).get("planned"))
+    left_out = _mapping(told.get("left_out"))
+    refinement = _mapping(told.get("refinement"))
     return EnsembleFacts(
         solver=str(solver.get("name", "")),
         kind=str(solver.get("kind", "")),
         digest=str(solver["digest"]),
         planned=None if planned is None else int(planned),
-        left_out=told.get("left_out") or {},
-        refined=len((told.get("refinement") or {}).get("members") or {}),
+        left_out={str(name): _mapping(why) for name, why in left_out.items()},
+        refined=len(_mapping(refinement.get("members"))),
     )
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    """Return a mapping; an empty one of what is none: a manifest may be somebody else's."""
+    return value if isinstance(value, Mapping) else {}
 
 
 def ensemble_rows(
@@ -96,7 +103,10 @@ def _causes(one: EnsembleFacts) -> str:
         return "none"
     why = Counter(
         f"{told.get('ending', 'left out')}: "
-        + (words(", ".join(told.get("checks", ()))) or words(str(told.get("failure", "unknown"))))
+        + (
+            words(", ".join(map(str, told.get("checks") or ())))
+            or words(str(told.get("failure", "unknown")))
+        )
         for told in one.left_out.values()
     )
     causes = "; ".join(f"{count(many)} {cause}" for cause, many in why.most_common())

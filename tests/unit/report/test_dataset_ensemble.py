@@ -86,3 +86,18 @@ def test_fields_that_no_campaign_made_are_trajectories(tmp_path: Path) -> None:
     [one] = dataset_facts(directory)["contributions"]
     assert one["ensemble"] is None
     assert [entry["name"] for entry in one["parameters"]] == ["ambient", "transfer"]
+
+
+@pytest.mark.parametrize(
+    "odd",
+    [
+        {"members": [1]},
+        {"left_out": ["a"], "refinement": "none"},
+        {"left_out": {"a": "lost", "b": {"ending": "rejected", "checks": None}}},
+    ],
+)
+def test_somebody_elses_odd_words_hide_nothing_else(tmp_path: Path, odd: dict[str, object]) -> None:
+    given = replace(simulated(), provenance={**MADE_BY, **odd})
+    directory = sealed_fields(tmp_path, given)
+    assert MADE_BY["solver"]["name"] in on_terminal(directory)
+    assert MADE_BY["solver"]["name"] in on_page(directory, tmp_path / "page.html")
