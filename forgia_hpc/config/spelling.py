@@ -4,6 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import cache
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+from forgia_hpc.errors import InputError, Problem
 
 _WORD = re.compile(r"(command\.env\.\w+)=([\w.+-]+)")
 FREE = tuple(
@@ -27,13 +32,21 @@ _MEASURED = ("ensemble.inputs", "solver.options", "solver.program.inputs")
 _PLAIN = re.compile(r"[A-Za-z_$][\w$-]*|\d+")  # a segment of a key in Hydra's grammar
 _SEGMENT = re.compile(r"[\w$+-]+")
 _QUOTED = r"""'(?:[^'\\]|\\.)*'|"(?:[^"\\]|\\.)*\""""
-_QUANTITY = re.compile(
-    rf"{_QUOTED}"  # what is quoted stays
-    r"|(?P<before>(?:^|[\[{(,=]|:(?=\s)|(?<=[^\d\s]):)\s*)"  # a whole element: `AISI 304 L` has none
-    r"(?P<quantity>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"  # a number,
-    r" +(?:[^\W\d]|[°%])(?:[^\s,\[\]{}()'\"]|\([^,\[\]{}()'\"]*\))*)"  # and its unit
-    r"(?=\s*(?:$|[,\]})]))"
-)
+
+
+def _quantity(begins: str) -> re.Pattern[str]:
+    """Return what finds a number with its unit that is a whole element: `AISI 304 L` has none."""
+    return re.compile(
+        rf"{_QUOTED}"  # what is quoted stays
+        rf"|(?P<before>(?:{begins})\s*)"
+        r"(?P<quantity>[+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?"  # a number,
+        r" +(?:[^\W\d]|[°%])(?:[^\s,\[\]{}()'\"]|\([^,\[\]{}()'\"]*\))*)"  # and its unit
+        r"(?=\s*(?:$|[,\]})]))"
+    )
+
+
+_ALONE = _quantity(r"^|[,(]")  # or one of several to be swept over
+_WITHIN = _quantity(r"^|[\[{(,]|:(?=\s)|(?<=[^\d\s]):")  # of braces: `10:00 h` is a clock's
 
 
 def spelled(words: Sequence[str]) -> list[str]:
@@ -46,16 +59,19 @@ def freed(text: str) -> str:
 
     A program's variable is a text: Hydra would read `1e-3` and `true` and write 0.001 and True. A unit may have
     parentheses and a side a `+` at its end, neither of which the grammar takes.
+
+    Raises:
+        InputError, HydraException: the value of such a key is none, or several.
     """
     text = _WORD.sub(r"\1='\2'", text) if _WORD.fullmatch(text) else text
     text = with_plain_value(text)
     key, value = _parted(text)
     if not text.startswith("~") and (found := _TYPED.fullmatch(key)):
-        return f"++{_nested(found[1], found[2].split('.'), value or _EMPTY)}"
+        return f"++{_nested(found[1], found[2].split('.'), _single(key, value or _EMPTY))}"
     if awkward(text):
         path = key.split(".")
         at = next(number for number, each in enumerate(path) if not _PLAIN.fullmatch(each))
-        return f"++{_nested('.'.join(path[:at]), path[at:], value)}"
+        return f"++{_nested('.'.join(path[:at]), path[at:], _single(key, value))}"
     return f"++{text}" if text.startswith(FREE) else text
 
 
@@ -64,7 +80,8 @@ def with_plain_value(text: str) -> str:
     key, equals, value = text.partition("=")
     if not key.lstrip("+").startswith(_MEASURED):
         return text
-    return f"{key}{equals}{_QUANTITY.sub(_with_quotes, value)}"
+    quantity = _WITHIN if value.lstrip().startswith(("{", "[")) else _ALONE
+    return f"{key}{equals}{quantity.sub(_with_quotes, value)}"
 
 
 def _with_quotes(found: re.Match[str]) -> str:
@@ -101,6 +118,23 @@ def _emptied(word: str) -> Iterator[str]:
 def _parted(text: str) -> tuple[str, str]:
     """Return key and value of an override; of one that deletes, no value."""
     return key_of(text), "" if text.startswith("~") else text.partition("=")[2].strip()
+
+
+def _single(key: str, value: str) -> str:
+    """Return a value that is one by itself: put into braces, `1, y: 2` would set y too.
+
+    Raises:
+        InputError, HydraException: it is several, or none in Hydra's grammar.
+    """
+    if _parser().parse_override(f"side={value}").is_sweep_override():
+        limit, fix = "one value is needed here", "quotes round a text with commas"
+        raise InputError(Problem(field=key, got=value, limit=limit, fix=fix))
+    return value
+
+
+@cache
+def _parser() -> OverridesParser:
+    return OverridesParser.create()
 
 
 def _nested(head: str, tail: Sequence[str], value: str) -> str:

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from forgia_hpc.config.replaced import lost_words
 from forgia_hpc.data.ingest.load import prepare_inputs
 from forgia_hpc.errors import InputError, Problem
 from forgia_hpc.schema.job import Job, PrepareJob, SimulateJob
@@ -43,11 +44,12 @@ def programs_gone(job: Job) -> list[Problem]:
     return missing_programs(job.solver.program)
 
 
-def member_warnings(job: Job, inputs: Mapping[str, Any]) -> list[Problem]:
-    """Return what of the frozen members may surprise: empty parts of the split, rows that were passed over."""
+def member_warnings(job: Job, inputs: Mapping[str, Any], words: Sequence[str]) -> list[Problem]:
+    """Return what of the frozen members may surprise: empty parts, rows passed over, a scale that is gone."""
     if not isinstance(job, SimulateJob) or "members" not in inputs:
         return []
-    return [*_empty_parts(inputs), *(_repeated(job.ensemble.csv) if job.ensemble.csv else [])]
+    repeated = _repeated(job.ensemble.csv) if job.ensemble.csv else []
+    return [*_empty_parts(inputs), *repeated, *lost_words(job, words)]
 
 
 def _repeated(file: str) -> list[Problem]:

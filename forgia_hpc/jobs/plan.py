@@ -89,7 +89,8 @@ def make_plan(wish: Wish) -> Plan:
     gone = programs_gone(job)
     if problems := [*found.told(wish, cluster), *small, *([] if cluster.slurm else gone)]:
         raise InputError(problems)
-    notes = [*left_out(found.inputs.get("grant", {})), *member_warnings(job, found.inputs)]
+    notes = left_out(found.inputs.get("grant", {}))
+    notes += member_warnings(job, found.inputs, wish.overrides)
     return Plan(
         job=job,
         cluster=cluster,

@@ -60,6 +60,13 @@ def _mapping(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, Mapping) else {}
 
 
+def _texts(value: Any) -> list[str]:
+    """Return a list's entries as texts, and what is no list as one."""
+    if value is None:
+        return []
+    return list(map(str, value)) if isinstance(value, list | tuple) else [str(value)]
+
+
 def ensemble_rows(
     manifest: Manifest, members: int, design: Mapping[str, Any]
 ) -> list[tuple[str, str]]:
@@ -94,7 +101,7 @@ def _drawn(design: Mapping[str, Any]) -> str:
     if not design.get("method"):
         return ""
     seed = f", seed {design['seed']}" if design.get("seed") is not None else ""
-    return "; ".join([f"{design['method']}{seed}", *map(str, design.get("constraints") or ())])
+    return "; ".join([f"{design['method']}{seed}", *_texts(design.get("constraints"))])
 
 
 def _causes(one: EnsembleFacts) -> str:
@@ -104,7 +111,7 @@ def _causes(one: EnsembleFacts) -> str:
     why = Counter(
         f"{told.get('ending', 'left out')}: "
         + (
-            words(", ".join(map(str, told.get("checks") or ())))
+            words(", ".join(_texts(told.get("checks"))))
             or words(str(told.get("failure", "unknown")))
         )
         for told in one.left_out.values()

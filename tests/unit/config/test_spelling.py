@@ -104,7 +104,7 @@ def test_what_needs_quotes_is_told_with_the_very_line() -> None:
     "text",
     [
         "AISI 304 L", "steel 42 CrMo4", "Run 3 of 5", "/data/run 2 b/x", "2026-01-01 10:00 h",
-        "1 000 Pa", "2 x + 3 y",
+        "1 000 Pa", "2 x + 3 y", "a: 10 mm",
     ],
 )  # fmt: skip
 def test_a_number_within_a_text_is_left_alone(text: str) -> None:
@@ -137,3 +137,18 @@ def test_a_unit_may_be_empty() -> None:
     found = job("solver=openfoam_cooling", "solver.program.fields.temperature.ucum=")
     assert found.solver.program is not None
     assert found.solver.program.fields["temperature"].ucum == ""
+
+
+@pytest.mark.parametrize(
+    "word",
+    [
+        "solver.program.inputs.x={ucum: m}, y: {ucum: s}",
+        "solver.options.boundaries.x+=symmetry, z: 3",
+        "solver.options.boundaries.x+=symmetry, adiabatic",
+        "solver.program.inputs.x=choice(1,2)",
+    ],
+)
+def test_a_value_does_not_break_out_of_its_braces(word: str) -> None:
+    with pytest.raises(InputError) as found:
+        job("solver=heat_box" if "options" in word else "solver=openfoam_cooling", word)
+    assert [problem.field for problem in found.value.problems] == [word.partition("=")[0]]

@@ -94,6 +94,7 @@ def test_fields_that_no_campaign_made_are_trajectories(tmp_path: Path) -> None:
         {"members": [1]},
         {"left_out": ["a"], "refinement": "none"},
         {"left_out": {"a": "lost", "b": {"ending": "rejected", "checks": None}}},
+        {"left_out": {"a": {"ending": "rejected", "checks": 5}}},
     ],
 )
 def test_somebody_elses_odd_words_hide_nothing_else(tmp_path: Path, odd: dict[str, object]) -> None:
