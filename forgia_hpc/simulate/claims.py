@@ -10,10 +10,11 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, overload
+from typing import Any
 
 from forgia_hpc.rundir import RunDir, read_json, write_json
 from forgia_hpc.simulate.journal import campaign_of
+from forgia_hpc.simulate.lazy import Lazy
 
 TODO = "todo.json"
 LARGEST = 64  # members of a block that we choose
@@ -35,7 +36,7 @@ def block_size(asked: int, members: int, groups: int) -> int:
     return asked or max(1, min(LARGEST, members // (groups * BLOCKS_EACH)))
 
 
-class Blocks(Sequence[Block]):
+class Blocks(Lazy[Block]):
     """The planned blocks, each made when it is asked for."""
 
     def __init__(self, told: Mapping[str, Any]) -> None:
@@ -48,16 +49,8 @@ class Blocks(Sequence[Block]):
         """Return how many there are."""
         return (len(self._members) + self._size - 1) // self._size
 
-    @overload
-    def __getitem__(self, at: int) -> Block: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Block]: ...
-    def __getitem__(self, at: int | slice) -> Block | Sequence[Block]:
-        """Return one, or a list of several."""
-        if isinstance(at, slice):
-            return [self[one] for one in range(*at.indices(len(self)))]
-        if not 0 <= at < len(self):
-            raise IndexError(at)
+    def item(self, at: int) -> Block:
+        """Return one."""
         members = self._members[at * self._size : (at + 1) * self._size]
         return _block(f"{at:06d}", members, self._failures)
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from array import array
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, overload
+from typing import Any
 
 import numpy as np
 
 from forgia_hpc.data.fields.layout import Array, Trajectory
 from forgia_hpc.simulate.blocks import TIMES
 from forgia_hpc.simulate.kept import Kept, UnsoundMember
+from forgia_hpc.simulate.lazy import Lazy
 from forgia_hpc.simulate.member import Member
 from forgia_hpc.simulate.members import SPLITS
 
@@ -36,7 +37,7 @@ class Told(Mapping[str, Any]):
         return len(self.kept.provenance(self.member))
 
 
-class Trajectories(Sequence[Trajectory]):
+class Trajectories(Lazy[Trajectory]):
     """Members by their place; times that many share are held once, fields are read when they are written."""
 
     def __init__(self, kept: Kept, members: Sequence[Member]) -> None:
@@ -78,14 +79,8 @@ class Trajectories(Sequence[Trajectory]):
         """Return how many there are."""
         return len(self.members)
 
-    @overload
-    def __getitem__(self, at: int) -> Trajectory: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Trajectory]: ...
-    def __getitem__(self, at: int | slice) -> Trajectory | Sequence[Trajectory]:
-        """Return one, or a list of several."""
-        if isinstance(at, slice):
-            return [self[one] for one in range(*at.indices(len(self)))]
+    def item(self, at: int) -> Trajectory:
+        """Return one."""
         member = self.members[at]
         return Trajectory(
             member=member.id,
@@ -98,7 +93,7 @@ class Trajectories(Sequence[Trajectory]):
         )
 
 
-class Reordered(Sequence[Trajectory]):
+class Reordered(Lazy[Trajectory]):
     """The same in another order."""
 
     def __init__(self, given: Sequence[Trajectory], order: Sequence[int]) -> None:
@@ -109,12 +104,6 @@ class Reordered(Sequence[Trajectory]):
         """Return how many there are."""
         return len(self._order)
 
-    @overload
-    def __getitem__(self, at: int) -> Trajectory: ...
-    @overload
-    def __getitem__(self, at: slice) -> Sequence[Trajectory]: ...
-    def __getitem__(self, at: int | slice) -> Trajectory | Sequence[Trajectory]:
-        """Return one, or a list of several."""
-        if isinstance(at, slice):
-            return [self._given[one] for one in self._order[at]]
+    def item(self, at: int) -> Trajectory:
+        """Return one."""
         return self._given[self._order[at]]

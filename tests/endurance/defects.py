@@ -30,11 +30,13 @@ class Patch:
     changes: tuple[tuple[str, str, str], ...]  # file, text that stands there once, text instead
     words: tuple[str, ...] = ()  # overrides of the campaign
 
+    @classmethod
+    def one(cls, name: str, bed: str, file: str, old: str, new: str, *words: str) -> Patch:
+        """Return a patch of one change."""
+        return cls(name=name, bed=bed, changes=((file, old, new),), words=words)
 
-def _one(name: str, bed: str, file: str, old: str, new: str, *words: str) -> Patch:
-    return Patch(name=name, bed=bed, changes=((file, old, new),), words=words)
 
-
+_one = Patch.one
 NUMBA = "solver.options.backend=numba"
 RANKS = ("ensemble.ranks_per_member=2", "resources.ranks_per_node=2")
 EXPLICIT_FLUX = "    part.walls.add(fluxes, dt, part.spare)\n"

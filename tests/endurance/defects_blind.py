@@ -1,32 +1,17 @@
-"""Seeded defects of the built-in solver, written without sight of the checks. Data alone.
+"""Seeded defects of the built-in solver, written without sight of the checks.
 
 Each changes numbers of its bed by more than 1 % of their range; the harmless ones none beyond rounding.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from endurance.defects import HEAT, RANKS, Patch
 
-HEAT = "simulate/heat"
-Change = tuple[str, str, str]  # file below forgia_hpc, text that stands there once, text instead
-RANKS = ("ensemble.ranks_per_member=2", "resources.ranks_per_node=2")
 AIR = ("ensemble.inputs.high.low=20", "ensemble.inputs.high.high=60")  # W/(m2.K): radiation counts
 SLOW = "{C: 0.2, Si: 0.2, Mn: 0.5}"  # a steel that transforms even in a brisk quench
 
 
-@dataclass(frozen=True, kw_only=True)
-class Patch:
-    """One change of the source, and the campaign that is to show it."""
-
-    name: str
-    bed: str
-    changes: tuple[Change, ...]
-    words: tuple[str, ...] = ()
-
-
-def _one(name: str, bed: str, file: str, old: str, new: str, *words: str) -> Patch:
-    return Patch(name=name, bed=bed, changes=((file, old, new),), words=words)
-
+_one = Patch.one
 
 _KERNELS = (
     _one("kernel_second_axis_left_out", "bar", f"{HEAT}/arrays.py",

@@ -7,28 +7,22 @@ from pathlib import Path
 import h5py
 import pytest
 from fakes.campaign.bed import (
+    ONE,
+    TWO,
     Bed,
     account,
     ended,
     lines,
     log,
     processes,
+    rejected,
     told,
 )
 
 from forgia_hpc.errors import ExitCode, InputError
-from forgia_hpc.rundir import RunDir, read_json
+from forgia_hpc.rundir import read_json
 
 pytestmark = pytest.mark.ranks
-
-ONE = "resources.ranks_per_node=1"
-TWO = "resources.ranks_per_node=2"
-
-
-def rejected(run: RunDir) -> dict[int, dict]:
-    """Return why each member that was left out was, by its number."""
-    paths = (run.output / "campaign" / "rejected").glob("*/reason.json")
-    return {(found := read_json(path))["number"]: found for path in paths}
 
 
 def test_each_way_to_fail_is_named_and_the_rest_is_sealed(tmp_path: Path) -> None:

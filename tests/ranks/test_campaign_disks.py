@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 from fakes.campaign.bed import (
+    ONE,
+    TWO,
     Bed,
     ended,
     lines,
@@ -20,9 +22,6 @@ from fakes.campaign.bed import (
 from forgia_hpc.errors import ExitCode
 
 pytestmark = pytest.mark.ranks
-
-ONE = "resources.ranks_per_node=1"
-TWO = "resources.ranks_per_node=2"
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="mount(8) needs root")

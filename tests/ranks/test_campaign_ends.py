@@ -14,6 +14,8 @@ from pathlib import Path
 import pytest
 from endurance.campaign import FewKills
 from fakes.campaign.bed import (
+    ONE,
+    TWO,
     Bed,
     account,
     ended,
@@ -21,24 +23,16 @@ from fakes.campaign.bed import (
     lines,
     log,
     processes,
+    rejected,
     start,
     told,
     until,
 )
 
 from forgia_hpc.errors import ExitCode
-from forgia_hpc.rundir import RunDir, read_json
+from forgia_hpc.rundir import RunDir
 
 pytestmark = pytest.mark.ranks
-
-ONE = "resources.ranks_per_node=1"
-TWO = "resources.ranks_per_node=2"
-
-
-def rejected(run: RunDir) -> dict[int, dict]:
-    """Return why each member that was left out was, by its number."""
-    paths = (run.output / "campaign" / "rejected").glob("*/reason.json")
-    return {(found := read_json(path))["number"]: found for path in paths}
 
 
 def test_random_kills_change_nothing(tmp_path: Path) -> None:

@@ -8,7 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from fakes.campaign.bed import Bed, account, ended, kill, lines, log, processes, start, told, until
+from fakes.campaign.bed import (
+    ONE,
+    TWO,
+    Bed,
+    account,
+    ended,
+    kill,
+    lines,
+    log,
+    processes,
+    start,
+    told,
+    until,
+)
 
 from forgia_hpc.errors import ExitCode
 from forgia_hpc.node.progress import Start, progress
@@ -17,8 +30,6 @@ from forgia_hpc.simulate.returns import mark_of
 
 pytestmark = pytest.mark.ranks
 
-ONE = "resources.ranks_per_node=1"
-TWO = "resources.ranks_per_node=2"
 MEMORY = Path("/sys/fs/cgroup/memory")
 ALONE = ("ensemble.members=1", "ensemble.refine_share=0")
 

@@ -23,6 +23,7 @@ FAULTS = (
     "none", "segfault", "hang", "raise", "nan", "exit", "member_error", "check", "kill", "input",
     "abort", "memory", "infinite", "leave_files", "fork", "stop_2", "torn", "own_names",
 )  # fmt: skip
+ONE, TWO = "resources.ranks_per_node=1", "resources.ranks_per_node=2"
 
 
 class Bed:
@@ -142,6 +143,12 @@ def account(run: RunDir) -> dict[str, Any]:
     """Return what a campaign says of itself."""
     found: dict[str, Any] = read_json(run.output / "campaign" / "campaign.json")
     return found
+
+
+def rejected(run: RunDir) -> dict[int, dict[str, Any]]:
+    """Return why each member that was left out was, by its number."""
+    paths = (run.output / "campaign" / "rejected").glob("*/reason.json")
+    return {(found := read_json(path))["number"]: found for path in paths}
 
 
 def lines(run: RunDir, what: str) -> Iterator[dict[str, Any]]:
